@@ -1,0 +1,47 @@
+# `make run` and `make test` set everything up on a fresh machine with Python >= 3.11; both may be called again cheaply.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+endif
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+ARGS ?=
+.PHONY: help run test lint format types check bench clean
+
+help:  ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/.run: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install -e .
+	@touch $@
+
+$(BIN)/.dev: pyproject.toml $(BIN)/.run
+	$(PIP) install -e '.[dev]'
+	@touch $@
+
+run: $(BIN)/.run  ## the main job; ARGS="..." passes arguments on
+	$(BIN)/live --preset fast $(ARGS)
+
+test: $(BIN)/.dev  ## all tests that need no special hardware
+	$(BIN)/python -m pytest
+
+lint: $(BIN)/.dev  ## ruff
+	$(BIN)/ruff check live tests models
+	$(BIN)/ruff format --check live tests models
+
+format: $(BIN)/.dev  ## ruff, in place
+	$(BIN)/ruff format live tests models
+	$(BIN)/ruff check --fix live tests models
+
+types: $(BIN)/.dev  ## mypy, strict on live/
+	$(BIN)/mypy
+
+check: lint types test  ## everything CI runs
+
+bench: $(BIN)/.run  ## speed of the whole program on this machine
+	$(BIN)/live bench speed
+
+clean:  ## remove what make made
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

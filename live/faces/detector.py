@@ -1,0 +1,58 @@
+"""Finds faces in a thumbnail of the whole frame. Knows nothing about the frames before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from live.nets.onnx import Network
+from live.pixels import host
+from live.values import Detection, Frame, Pixels
+
+OVERLAP = 0.4
+"""Detections that overlap more (intersection over union) are the same face."""
+MOST = 64
+
+
+class Detector:
+    """The embedded detector, models/detector.onnx."""
+
+    def __init__(self, path: Path, *, width_px: int = 320, score: float = 0.5, threads: int = 1) -> None:
+        """Args: width_px of the thumbnail, a multiple of 32; score below which a detection is nothing."""
+        self._network = Network(path, threads=threads, inputs=("image",), outputs=("boxes", "scores", "points"))
+        self._width_px = width_px
+        self._score = score
+
+    def thumbnail(self, frame: Frame) -> tuple[Pixels, float]:
+        """The frame scaled into the detector's input, top-left, the rest black.
+
+        Returns: (h, w, 3) BGR with h and w multiples of 32, and the scale from frame px to thumbnail px.
+        """
+        scale = self._width_px / max(frame.width_px, frame.height_px)
+        size = max(1, round(frame.width_px * scale)), max(1, round(frame.height_px * scale))
+        canvas = np.zeros((-(-size[1] // 32) * 32, -(-size[0] // 32) * 32, 3), np.uint8)
+        canvas[: size[1], : size[0]] = host.thumbnail(frame, *size)
+        return canvas, scale
+
+    def detect(self, thumbnail: Pixels, scale: float) -> list[Detection]:
+        """Find faces, best first, in frame px.
+
+        Args: thumbnail and scale as `thumbnail` returned them.
+        """
+        boxes, scores, points = (output[0] for output in self._network.run(image=thumbnail[None]))
+        keep = np.flatnonzero(scores >= self._score)
+        if not keep.size:
+            return []
+        boxes, scores, points = boxes[keep], scores[keep], points[keep]
+        corners = np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
+        order = cv2.dnn.NMSBoxes(corners.tolist(), scores.tolist(), self._score, OVERLAP, top_k=MOST)
+        return [
+            Detection(
+                tuple(float(v) for v in boxes[i] / scale),  # type: ignore[arg-type]
+                float(scores[i]),
+                (points[i] / scale).astype(np.float32),
+            )
+            for i in np.asarray(order).reshape(-1)
+        ]

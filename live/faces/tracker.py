@@ -1,0 +1,174 @@
+"""Follows faces from frame to frame: landmarks on the place where each was, the detector for newcomers.
+
+Says what it saw, including what it lost; whether a frame may be shown is decided by `live.privacy`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from live.faces.detector import Detector
+from live.faces.landmarker import MESH_POINTS, Landmarker, patch_from_detection, patch_from_landmarks
+from live.faces.smoothing import OneEuro
+from live.privacy import Rectangle, Seen, covers
+from live.values import Detection, Face, Floats, Frame, Pixels
+
+UNCONFIRMED_S = 2.0
+"""A followed face that the detector has not seen for so long has to be a very good face."""
+VERY_GOOD = 0.9
+NOT_A_FACE = 0.2
+"""A detection whose landmarks score less, looked at closely, is a false alarm of the detector."""
+SURE_DETECTION = 0.8
+"""... unless the detector is as sure as this."""
+CUT = 40.0
+"""Mean difference of two tiny grey pictures, 0..255, above which the scene has changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """See `faces` in configs/default.yaml."""
+
+    most: int = 4
+    detector_every: int = 1
+    track_score: float = 0.5
+    steadiness: float = 0.5
+
+
+@dataclass(slots=True)
+class Track:
+    """A face that is being followed."""
+
+    number: int
+    raw: Floats
+    """(478, 3) frame px, as the landmarker gave them."""
+    score: float
+    confirmed_s: float
+    filter: OneEuro
+    landmarks: Floats = field(init=False)
+    """Smoothed."""
+
+    def __post_init__(self) -> None:
+        self.landmarks = self.raw
+
+    @property
+    def box(self) -> Rectangle:
+        """Tight box of the raw mesh."""
+        return box_of(self.raw)
+
+
+class Tracker:
+    """Perception of one capture."""
+
+    def __init__(self, detector: Detector, landmarker: Landmarker, options: Options) -> None:
+        self._detector = detector
+        self._landmarker = landmarker
+        self._options = options
+        self._tracks: list[Track] = []
+        self._next = 0
+        self._frames = 0
+        self._tiny: Pixels | None = None
+
+    def look(self, frame: Frame, now_s: float) -> tuple[list[Face], Seen]:
+        """Find and follow the faces of the next frame.
+
+        Returns: the faces, oldest track first, and what privacy has to know.
+        """
+        thumbnail, scale = self._detector.thumbnail(frame)
+        cut = self._is_cut(thumbnail)
+        if cut:
+            self._tracks = []
+        lost = self._follow(frame, now_s)
+        unmatched: list[Rectangle] = []
+        if cut or self._frames % self._options.detector_every == 0 or lost or not self._tracks:
+            detections = self._detector.detect(thumbnail, scale)
+            unmatched = self._reconcile(frame, detections, now_s)
+        self._frames += 1
+        found = tuple(track.box for track in self._tracks)
+        faces = [Face(track.landmarks, track.box, track.score, track.number) for track in self._tracks]
+        return faces, Seen(found, tuple(lost), tuple(unmatched), cut)
+
+    def _is_cut(self, thumbnail: Pixels) -> bool:
+        tiny = thumbnail[::8, ::8].mean(axis=2).astype(np.uint8)
+        before, self._tiny = self._tiny, tiny
+        if before is None or before.shape != tiny.shape:
+            return before is not None
+        return float(np.abs(tiny.astype(np.int16) - before).mean()) > CUT
+
+    def _follow(self, frame: Frame, now_s: float) -> list[Rectangle]:
+        """Move every track to this frame; returns the boxes of those that were lost."""
+        if not self._tracks:
+            return []
+        matrices = np.stack([patch_from_landmarks(track.raw) for track in self._tracks])
+        landmarks, scores = self._landmarker.look(frame, matrices)
+        kept, lost = [], []
+        for track, points, score in zip(self._tracks, landmarks, scores):
+            needed = self._options.track_score if now_s - track.confirmed_s < UNCONFIRMED_S else VERY_GOOD
+            if score >= needed and _plausible(points, track.raw):
+                track.raw, track.score = points, float(score)
+                track.landmarks = track.filter.smooth(points, now_s)
+                kept.append(track)
+            else:
+                lost.append(track.box)
+        self._tracks = kept
+        return lost
+
+    def _reconcile(self, frame: Frame, detections: list[Detection], now_s: float) -> list[Rectangle]:
+        """Confirm tracks by detections, start tracks for newcomers. Returns boxes of faces that cannot be followed."""
+        newcomers = []
+        for detection in detections:
+            same = [track for track in self._tracks if covers(track.box, detection.box)]
+            for track in same:
+                track.confirmed_s = now_s
+            if not same:
+                newcomers.append(detection)
+        unmatched = []
+        for detection in newcomers:
+            taken = any(covers(track.box, detection.box) for track in self._tracks)
+            if not taken and not self._start(frame, detection, now_s):
+                unmatched.append(detection.box)
+        self._tracks = _without_doubles(self._tracks)
+        return unmatched
+
+    def _start(self, frame: Frame, detection: Detection, now_s: float) -> bool:
+        """Try to follow a newcomer. True when he is followed, or is no face on a closer look."""
+        landmarks, scores = self._landmarker.look(frame, patch_from_detection(detection)[None])
+        if scores[0] > 0:  # once more, on the patch that the first look gave
+            again, better = self._landmarker.look(frame, patch_from_landmarks(landmarks[0])[None])
+            if better[0] >= scores[0]:
+                landmarks, scores = again, better
+        score = float(scores[0])
+        if score < self._options.track_score:
+            return score < NOT_A_FACE and detection.score < SURE_DETECTION
+        if len(self._tracks) >= self._options.most:
+            return False
+        smoother = OneEuro(self._options.steadiness)
+        smoother.smooth(landmarks[0], now_s)
+        self._tracks.append(Track(self._next, landmarks[0], score, now_s, smoother))
+        self._next += 1
+        return True
+
+
+def box_of(landmarks: Floats) -> Rectangle:
+    """Tight box around the 468 mesh points of (478, 3) landmarks, px."""
+    mesh = landmarks[:MESH_POINTS, :2]
+    (x1, y1), (x2, y2) = mesh.min(axis=0), mesh.max(axis=0)
+    return float(x1), float(y1), float(x2), float(y2)
+
+
+def _plausible(points: Floats, before: Floats) -> bool:
+    """A face neither doubles its size nor jumps by more than its own size between two frames."""
+    now, then = box_of(points), box_of(before)
+    size, old = now[3] - now[1], then[3] - then[1]
+    moved = np.hypot((now[0] + now[2] - then[0] - then[2]) / 2, (now[1] + now[3] - then[1] - then[3]) / 2)
+    return bool(old > 4 and 0.5 < size / old < 2 and moved < old)
+
+
+def _without_doubles(tracks: list[Track]) -> list[Track]:
+    """Of two tracks on the same face the older one stays."""
+    kept: list[Track] = []
+    for track in tracks:
+        if not any(covers(other.box, track.box) for other in kept):
+            kept.append(track)
+    return kept

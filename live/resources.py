@@ -1,0 +1,27 @@
+"""Where the program's data files are: presets, weights, bundled people. In the wheel they lie inside the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def _folder(name: str) -> Path:
+    installed = _PACKAGE / "data" / name
+    return installed if installed.is_dir() else _PACKAGE.parent / name
+
+
+def configs_dir() -> Path:
+    """Presets, one YAML file each."""
+    return _folder("configs")
+
+
+def models_dir() -> Path:
+    """Embedded weights."""
+    return _folder("models")
+
+
+def people_dir() -> Path:
+    """Bundled composite people."""
+    return models_dir() / "people"

@@ -1,0 +1,265 @@
+"""THE LOOP: capture, swap and output threads, the mailboxes between them, and their stop. Only this file starts them.
+
+    capture --frames--> swap --inbox--> output (a thread and a gate each)
+
+Live: every mailbox holds one frame and the newest wins. Files: bounded queues, every frame, in order. Whatever fails in
+the swap thread makes a frame "not proven"; what is shown then is each gate's decision. Knows nothing about which
+capture, engine or outputs it runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from live.capture.contract import Capture
+from live.errors import CaptureError, LiveError, OutputError
+from live.latest import Mailbox
+from live.marking import Badge, mark
+from live.meter import Meter
+from live.output.contract import Output
+from live.pace import EverySoOften
+from live.pixels.curtain import blurred, slate
+from live.privacy import Gate, Rules, Switches, Verdict
+from live.swap.pipeline import Pipeline
+from live.values import Frame, Proof, Settings, Sound, Swapped
+
+log = logging.getLogger(__name__)
+
+QUEUED = 8
+"""Frames between two threads when every frame counts."""
+QUEUED_LIVE_RECORDING = 30
+"""Frames that may wait for the encoder when something live is recorded; then frames are dropped and counted."""
+QUEUED_SOUNDS = 1000
+JOIN_S = 2.0
+
+
+@dataclass(slots=True)
+class Lane:
+    """One output with what leads to it."""
+
+    output: Output
+    inbox: Mailbox[Swapped]
+    sounds: Mailbox[Sound]
+    gate: Gate
+    slate: Frame
+    released: Frame | None = None
+    """The last picture the gate let through, for holding."""
+    alive: bool = True
+
+
+@dataclass(slots=True)
+class Session:
+    """One run: a capture, a pipeline, outputs. `start`, then `wait` or `stop`."""
+
+    capture: Capture
+    pipeline: Pipeline
+    outputs: list[Output]
+    settings: Settings
+    rules: Rules
+    switches: Switches
+    meter: Meter
+    badge: Badge | None = None
+    duration_s: float | None = None
+    error: LiveError | None = None
+    """The first error of a capture, an output or a thread, for the exit code."""
+    _lanes: list[Lane] = field(default_factory=list)
+    _frames: Mailbox[Frame] = field(init=False)
+    _threads: list[threading.Thread] = field(default_factory=list)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+
+    def start(self) -> None:
+        """Start all threads."""
+        info, live = self.capture.info, self.capture.info.live
+        cover = slate(info.width_px, info.height_px, info.format, info.colour)
+        self._frames = Mailbox(1 if live else QUEUED, lossless=not live)
+        for output in self.outputs:
+            size = 1 if output.live else QUEUED_LIVE_RECORDING if live else QUEUED
+            inbox = Mailbox[Swapped](size, lossless=not live)
+            sounds = Mailbox[Sound](QUEUED_SOUNDS, lossless=not live)
+            self._lanes.append(Lane(output, inbox, sounds, Gate(self.rules, self.switches), cover))
+        self._start("capture", self._run_capture)
+        self._start("swap", self._run_swap)
+        for lane in self._lanes:
+            self._start(f"output {lane.output.name}", partial(self._run_output, lane))
+
+    def stop(self) -> None:
+        """End the run: nothing more is captured, what was swapped is still given to recordings."""
+        self._stopping.set()
+        self.capture.close()
+        self._frames.close()
+
+    def wait(self, timeout_s: float = JOIN_S) -> bool:
+        """Wait for the end: everything captured was given to the outputs. False when the time passed before."""
+        deadline_s = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(deadline_s - time.monotonic(), 0.0))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def show_now(self) -> None:
+        """Let every gate judge again at once, after a switch was thrown."""
+        for lane in self._lanes:
+            lane.inbox.wake()
+
+    def _start(self, name: str, run: Callable[[], None]) -> None:
+        thread = threading.Thread(target=self._guarded, args=(name, run), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _guarded(self, name: str, run: Callable[[], None]) -> None:
+        """The one place that catches everything: a bug is told with its traceback and the run stops."""
+        try:
+            run()
+        except LiveError as error:
+            self._fail(error)
+        except Exception:
+            log.exception("%s thread failed", name)
+            self._fail(LiveError(f"the {name} thread failed; please report the traceback above"))
+
+    def _fail(self, error: LiveError) -> None:
+        if self.error is None and not self._stopping.is_set():
+            self.error = error
+            log.error("%s", error)
+        self.stop()
+
+    def _run_capture(self) -> None:
+        begin_s = time.monotonic()
+        try:
+            while not self._stopping.is_set():
+                item = self.capture.read()
+                if item is None:
+                    break
+                if isinstance(item, Sound):
+                    for lane in self._lanes:
+                        lane.sounds.put(item)
+                    continue
+                if self._is_over(item, begin_s):
+                    break
+                self.meter.count("in")
+                if not self._frames.put(item):
+                    self.meter.count("dropped")
+        except CaptureError as error:
+            self._fail(error)
+        finally:
+            self._frames.close()
+            self.capture.close()
+
+    def _is_over(self, frame: Frame, begin_s: float) -> bool:
+        if self.duration_s is None:
+            return False
+        elapsed_s = time.monotonic() - begin_s if self.capture.info.live else frame.media_s or 0.0
+        return elapsed_s >= self.duration_s
+
+    def _run_swap(self) -> None:
+        trouble = EverySoOften()
+        try:
+            while not self._frames.finished:
+                frame = self._frames.take()
+                if frame is None:
+                    continue
+                swapped = self._swap(frame, trouble)
+                self.meter.reason = swapped.proof.reason
+                for lane in self._lanes:
+                    if lane.alive and not lane.inbox.put(swapped) and lane.alive:
+                        self.meter.count(f"dropped {lane.output.name}")
+        finally:
+            for lane in self._lanes:
+                lane.inbox.close()
+
+    def _swap(self, frame: Frame, trouble: EverySoOften) -> Swapped:
+        """One frame through the pipeline; any failure makes it not proven."""
+        settings = self.settings
+        try:
+            with self.meter.stage("frame"):
+                swapped = self.pipeline.process(frame, settings, self._now_s(frame))
+                if self.badge is not None and swapped.proof.swapped:
+                    mark(frame, self.badge)
+                return swapped
+        except Exception as error:
+            self.meter.count("failed")
+            if trouble.ready(time.monotonic()):
+                log.warning("frame %d failed: %s: %s", frame.number, type(error).__name__, error, exc_info=True)
+            return Swapped(frame, Proof(False, f"failed: {type(error).__name__}"))
+
+    def _now_s(self, frame: Frame) -> float:
+        """The clock of the frames: media time when every frame counts, else when it was captured."""
+        if self.capture.info.live or frame.media_s is None:
+            return frame.time_s
+        return frame.media_s
+
+    def _run_output(self, lane: Lane) -> None:
+        try:
+            while True:
+                swapped = lane.inbox.take(self.rules.deadline_s)
+                if not lane.output.live:
+                    self._pass_sounds(lane)
+                if swapped is None and lane.inbox.finished:
+                    break
+                if swapped is None and not lane.output.live:
+                    continue  # a recording holds the captured frames, each once
+                self._show(lane, swapped)
+            self._pass_sounds(lane)
+        except OutputError as error:
+            self._lose(lane, error)
+        finally:
+            self._close(lane)
+
+    def _show(self, lane: Lane, swapped: Swapped | None) -> None:
+        """Let the gate judge and give the output a picture."""
+        now_s = time.monotonic() if swapped is None or lane.output.live else self._now_s(swapped.frame)
+        verdict = lane.gate.judge(None if swapped is None else swapped.proof, now_s)
+        lane.output.send(self._picture(lane, verdict, swapped))
+        if swapped is None:
+            self.meter.count("repeated")
+        else:
+            self._count(lane, verdict, swapped)
+
+    def _count(self, lane: Lane, verdict: Verdict, swapped: Swapped) -> None:
+        now_s = time.monotonic()
+        self.meter.delivered(lane.output.name, now_s - swapped.frame.time_s)
+        if verdict is not Verdict.NEW:
+            self.meter.count(verdict.name.lower())
+        elif swapped.proof.swapped and self.meter.first_swapped_s is None:
+            self.meter.first_swapped_s = round(now_s - self.meter.started_s, 3)
+
+    def _picture(self, lane: Lane, verdict: Verdict, swapped: Swapped | None) -> Frame:
+        """What the verdict means in pixels, with the times of the frame it stands for."""
+        if verdict is Verdict.NEW and swapped is not None:
+            lane.released = swapped.frame
+            return swapped.frame
+        if verdict is Verdict.HOLD and lane.released is not None:
+            picture = lane.released
+        elif verdict is Verdict.BLUR and swapped is not None:
+            picture = blurred(swapped.frame)
+        else:
+            lane.released = None
+            picture = lane.slate
+        if swapped is None:
+            return replace(picture, time_s=time.monotonic())
+        frame = swapped.frame
+        return replace(picture, time_s=frame.time_s, media_s=frame.media_s, number=frame.number)
+
+    def _pass_sounds(self, lane: Lane) -> None:
+        while (sound := lane.sounds.take(0)) is not None:
+            lane.output.sound(sound)
+
+    def _close(self, lane: Lane) -> None:
+        try:
+            lane.output.close()
+        except OutputError as error:
+            self._lose(lane, error)
+
+    def _lose(self, lane: Lane, error: OutputError) -> None:
+        """An output failed: the others go on; without any the run ends."""
+        lane.alive = False
+        lane.inbox.close()
+        lane.sounds.close()
+        if any(other.alive for other in self._lanes):
+            self.error = self.error or error
+            log.error("%s; the other outputs go on", error)
+        else:
+            self._fail(error)

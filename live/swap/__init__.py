@@ -1,0 +1,1 @@
+"""Swapping: the pipeline of one frame and the engines."""

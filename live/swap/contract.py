@@ -1,0 +1,59 @@
+"""What every engine promises: a swapper with what it needs. Knows nothing about frames, tracks or outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from live.values import Box, Floats, Pixels, Settings, SourceFace
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """One target face to be swapped."""
+
+    region: Pixels
+    """(H, W, 3) BGR: the face's region, cut from the frame as it came. Read only."""
+    landmarks: Floats
+    """(478, 3) px of the region."""
+    track: int
+    """Engines may keep smoothed state (light, neutral shape) under it."""
+    source: SourceFace
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Worn:
+    """The swapped face, in the same region."""
+
+    pixels: Pixels
+    """(H, W, 3) BGR."""
+    alpha: Pixels
+    """(H, W) 0..255: how much of `pixels` replaces the region; 0 outside the face, whatever `pixels` holds there."""
+
+
+class Engine(Protocol):
+    """A swapper. `swap` runs on the swap thread only; `prepare` may run on another thread at the same time."""
+
+    name: str
+    proves: bool
+    """False for `none`, which hands faces back as they came."""
+
+    def region(self, landmarks: Floats, width_px: int, height_px: int) -> Box:
+        """The part of the frame this engine needs and may change, clipped to it, x1 and y1 even.
+
+        Args: landmarks (478, 3) px of the frame.
+        """
+        ...
+
+    def prepare(self, source: SourceFace) -> None:
+        """Do whatever a source face needs once (texture, embedding). Slow; again for the same key: free."""
+        ...
+
+    def swap(self, jobs: Sequence[Job], settings: Settings) -> list[Worn]:
+        """Swap all faces of one frame, in order. Raises any error: the frame is then not proven."""
+        ...
+
+    def forget(self, track: int) -> None:
+        """Drop what was kept for a track that ended or jumped (scene cut)."""
+        ...

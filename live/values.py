@@ -1,0 +1,155 @@
+"""The values that flow through the program, frozen, with shapes and units at the field.
+
+Knows nothing about devices, networks or threads. Pixel arrays inside a frozen value are handed over with it: whoever
+receives a `Frame` from a capture owns its planes and may write into them; after an output released it nobody does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+Box = tuple[int, int, int, int]
+"""x1, y1, x2, y2 in frame px; x2 and y2 exclusive."""
+
+
+class PixelFormat(StrEnum):
+    """How the planes of a `Frame` are laid out. H and W are the frame's size; chroma sizes round up."""
+
+    BGR = "bgr"
+    """One plane (H, W, 3), blue first, full range."""
+    GRAY = "gray"
+    """One plane (H, W)."""
+    I420 = "i420"
+    """Y (H, W), U and V (H/2, W/2)."""
+    I422 = "i422"
+    """Y (H, W), U and V (H, W/2)."""
+    I444 = "i444"
+    """Y, U, V (H, W)."""
+    NV12 = "nv12"
+    """Y (H, W), interleaved UV (H/2, W/2, 2)."""
+    YUYV = "yuyv"
+    """One plane (H, W, 2), W even: Y with U and V in turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Colour:
+    """How YUV numbers mean colours. BGR frames are sRGB-like and ignore it."""
+
+    matrix: str = "bt601"
+    """`bt601` or `bt709`: the luma weights."""
+    full_range: bool = False
+    """True: Y, U, V use 0..255 (JPEG); False: 16..235 / 16..240 (video)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture from a capture."""
+
+    planes: tuple[Pixels, ...]
+    format: PixelFormat
+    width_px: int
+    height_px: int
+    time_s: float
+    """`time.monotonic()` at dequeue (live) or the scheduled time (paced file): latency is counted from here."""
+    number: int
+    """Counts from 0 and by 1 in one capture."""
+    media_s: float | None = None
+    """The container's own presentation time, None where there is no container."""
+    colour: Colour = Colour()
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """One packet of the input's sound on its way past the swap into a recording."""
+
+    packet: Any
+    """`av.Packet`, with its time base and stream."""
+    media_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A target face found in a frame."""
+
+    landmarks: Floats
+    """(478, 3) px of the frame, MediaPipe's topology (468 mesh points, 2 x 5 of the irises); less z is nearer."""
+    box: tuple[float, float, float, float]
+    """x1, y1, x2, y2 px: tight around the 468 mesh points; may leave the frame."""
+    score: float
+    """0..1, the landmarker's probability that this is a face."""
+    track: int
+    """The same number while the same face is followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A face seen by the detector."""
+
+    box: tuple[float, float, float, float]
+    """x1, y1, x2, y2 px: tight around the face's mesh."""
+    score: float
+    points: Floats
+    """(5, 2) px: image-left eye, image-right eye, nose tip, image-left mouth corner, image-right mouth corner."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceFace:
+    """The identity that is put on."""
+
+    name: str
+    key: str
+    """Content hash: engines cache what they prepare under it."""
+    image: Pixels
+    """(H, W, 3) BGR, upright."""
+    landmarks: Floats
+    """(478, 3) px of `image`."""
+    consent: str
+    """`self`, `composite` (bundled people: nobody's likeness), or who agreed, when and how."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Settings:
+    """What may change on air. Replaced whole; the loop reads it once per frame."""
+
+    source: SourceFace | None = None
+    strength: float = 1.0
+    """0.5..1: opacity of the swapped face."""
+    shape: float = 0.5
+    """0..1: how far outline and features move toward the source's proportions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The statement of what was found in a frame and what was swapped in it."""
+
+    proven: bool
+    reason: str
+    """Short and for people: `2 of 2 faces swapped`, `face lost 0.3 s ago`, `no source face`."""
+    found: int = 0
+    swapped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Swapped:
+    """A frame on its way to the outputs, with the statement about it."""
+
+    frame: Frame
+    proof: Proof
+    faces: tuple[Face, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """An aligned square crop of a target face."""
+
+    pixels: Pixels
+    """(S, S, 3) BGR."""
+    matrix: Floats
+    """(2, 3): frame px -> patch px."""

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from live.errors import CaptureError
+from live.privacy import Rules
+from tests.parts import (
+    BACKGROUND,
+    KeptOutput,
+    PaintedCapture,
+    PaintEngine,
+    SureTracker,
+    session,
+    shows_bare_face,
+    shows_painted_face,
+)
+
+
+def test_every_frame_of_a_file_arrives_once_in_order_and_swapped() -> None:
+    kept = KeptOutput()
+    run = session(PaintedCapture(100), kept)
+    run.start()
+    assert run.wait(10)
+    assert [frame.number for frame in kept.frames] == list(range(100))
+    assert [frame.media_s for frame in kept.frames] == [n / 30 for n in range(100)]
+    assert all(shows_painted_face(frame) for frame in kept.frames)
+    assert kept.closed
+    assert run.error is None
+
+
+def test_several_outputs_get_the_same() -> None:
+    outputs = [KeptOutput("one"), KeptOutput("two")]
+    run = session(PaintedCapture(50), *outputs)
+    run.start()
+    assert run.wait(10)
+    assert [len(output.frames) for output in outputs] == [50, 50]
+
+
+def test_a_slow_live_output_loses_frames_but_not_order() -> None:
+    kept = KeptOutput(live=True)
+    gate = threading.Event()
+    send = kept.send
+    kept.send = lambda frame: (gate.wait(0.1), send(frame))[1]  # type: ignore[assignment]
+    run = session(PaintedCapture(30, live=True), kept)
+    run.start()
+    assert run.wait(10)
+    numbers = [frame.number for frame in kept.frames]
+    assert numbers == sorted(numbers)
+    assert len(set(numbers)) < 30
+    assert run.meter.counts["dropped kept"] > 0
+
+
+FAULTS = {
+    "engine raises": lambda tracker, engine: setattr(engine, "fault", _raise_sometimes()),
+    "engine runs out of memory": lambda tracker, engine: setattr(engine, "fault", _raise_sometimes(MemoryError)),
+    "tracker raises": lambda tracker, engine: setattr(tracker, "fault", lambda n: 1 / (n % 7)),
+    "tracker misses one frame": lambda tracker, engine: setattr(tracker, "_miss", lambda n: n == 20),
+    "tracker misses many frames": lambda tracker, engine: setattr(tracker, "_miss", lambda n: n > 20),
+    "tracker misses at the start": lambda tracker, engine: setattr(tracker, "_miss", lambda n: n < 20),
+    "engine returns nonsense": lambda tracker, engine: setattr(engine, "swap", lambda jobs, settings: [None]),
+    "engine returns nothing": lambda tracker, engine: setattr(engine, "swap", lambda jobs, settings: []),
+}
+
+
+def _raise_sometimes(kind: type[BaseException] = RuntimeError):
+    calls = iter(range(10**6))
+
+    def fault() -> None:
+        if next(calls) % 3:
+            raise kind("injected")
+
+    return fault
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("live", [False, True])
+def test_no_fault_shows_the_bare_face(fault: str, live: bool) -> None:
+    kept, tracker, engine = KeptOutput(live=live), SureTracker(), PaintEngine()
+    FAULTS[fault](tracker, engine)
+    run = session(PaintedCapture(40, live=live), kept, tracker=tracker, engine=engine)
+    run.start()
+    assert run.wait(10)
+    assert kept.frames
+    assert not any(shows_bare_face(frame) for frame in kept.frames)
+    if not live:
+        assert [frame.number for frame in kept.frames] == list(range(40))
+
+
+def test_without_a_source_face_only_the_slate_is_shown() -> None:
+    kept = KeptOutput()
+    run = session(PaintedCapture(20), kept, source=None)
+    run.start()
+    assert run.wait(10)
+    assert len(kept.frames) == 20
+    assert not any(shows_bare_face(frame) or shows_painted_face(frame) for frame in kept.frames)
+
+
+def test_a_lost_face_is_held_and_then_covered_by_the_slate() -> None:
+    kept, tracker = KeptOutput(), SureTracker(miss=lambda n: n >= 10)
+    run = session(PaintedCapture(40), kept, tracker=tracker)
+    run.start()
+    assert run.wait(10)
+    held = [shows_painted_face(frame) for frame in kept.frames]
+    assert all(held[:25])
+    assert not any(held[26:])
+
+
+def test_a_room_that_is_left_is_shown_after_a_second_of_silence() -> None:
+    kept = KeptOutput()
+    run = session(PaintedCapture(80, schedule=lambda n: n < 10), kept)
+    run.start()
+    assert run.wait(10)
+    shown = [bool((frame.planes[0] == BACKGROUND).all()) for frame in kept.frames]
+    assert shown.index(True) == 10 + 30
+    assert all(shown[40:])
+
+
+def test_a_stalled_engine_brings_the_slate_within_the_time_promised() -> None:
+    kept, engine, release = KeptOutput(live=True), PaintEngine(), threading.Event()
+    calls = iter(range(1000))
+    engine.fault = lambda: next(calls) >= 5 and release.wait(20)  # type: ignore[assignment,return-value]
+    run = session(PaintedCapture(10**6, live=True), kept, engine=engine, rules=Rules(hold_s=0.2))
+    run.start()
+    deadline_s = time.monotonic() + 5
+    while time.monotonic() < deadline_s:
+        frame = kept.arrived.take(1)
+        assert frame is not None
+        assert not shows_bare_face(frame)
+        if len(kept.frames) > 5 and not shows_painted_face(frame):
+            break
+    else:
+        pytest.fail("no slate came")
+    release.set()
+    run.stop()
+    assert run.wait(5)
+
+
+def test_panic_reaches_the_output_while_the_swap_thread_hangs() -> None:
+    kept, engine, release = KeptOutput(live=True), PaintEngine(), threading.Event()
+    calls = iter(range(1000))
+    engine.fault = lambda: next(calls) >= 3 and release.wait(20)  # type: ignore[assignment,return-value]
+    run = session(PaintedCapture(10**6, live=True), kept, engine=engine, rules=Rules(hold_s=2.0, deadline_s=2.0))
+    run.start()
+    while len(kept.frames) < 3:
+        assert kept.arrived.take(5) is not None
+    run.switches.panic.set()
+    run.show_now()
+    while (frame := kept.arrived.take(5)) is not None and shows_painted_face(frame):
+        pass
+    assert frame is not None
+    release.set()
+    run.stop()
+    assert run.wait(5)
+
+
+def test_a_lost_output_ends_alone_and_is_told_in_the_exit_code() -> None:
+    broken, kept = KeptOutput("broken", fault_at=5), KeptOutput("kept")
+    run = session(PaintedCapture(60), broken, kept)
+    run.start()
+    assert run.wait(10)
+    assert len(kept.frames) == 60
+    assert broken.closed
+    assert run.error is not None
+    assert run.error.exit_code == 1
+
+
+def test_the_run_ends_when_the_only_output_is_lost() -> None:
+    run = session(PaintedCapture(10**6, live=True), KeptOutput(live=True, fault_at=5))
+    run.start()
+    assert run.wait(10)
+    assert "gone" in str(run.error)
+
+
+def test_a_dead_input_ends_the_run_and_recordings_are_finished() -> None:
+    kept, capture = KeptOutput(), PaintedCapture(60)
+    capture.fault, capture.fault_at = CaptureError("the camera is gone"), 20
+    run = session(capture, kept)
+    run.start()
+    assert run.wait(10)
+    assert len(kept.frames) == 20
+    assert kept.closed
+    assert "camera" in str(run.error)
+
+
+def test_stop_ends_everything_within_two_seconds() -> None:
+    kept = KeptOutput(live=True)
+    run = session(PaintedCapture(10**6, live=True), kept)
+    run.start()
+    assert kept.arrived.take(5) is not None
+    run.stop()
+    assert run.wait(2)
+    assert kept.closed
+
+
+def test_a_duration_in_media_time_ends_a_file_there() -> None:
+    kept = KeptOutput()
+    run = session(PaintedCapture(100), kept)
+    run.duration_s = 1.0
+    run.start()
+    assert run.wait(10)
+    assert len(kept.frames) == 30
