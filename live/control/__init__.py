@@ -1,0 +1,1 @@
+"""What steers a run: commands, keys, the HTTP server and its page."""
