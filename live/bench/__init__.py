@@ -1,0 +1,1 @@
+"""Measuring: what the tables of the README come from."""

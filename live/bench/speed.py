@@ -1,0 +1,98 @@
+"""`live bench speed`: the whole program on one input with the null output, paced and saturated, never mixed.
+
+Paced is the truth about latency (counted from each frame's scheduled time, so nothing is hidden by a late reader);
+saturated is throughput. Knows only what the meter says.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+from live import __version__
+from live.config import Preset
+from live.errors import OutputError
+from live.studio import Ask, build
+
+WARM_UP_S = 3.0
+MODES = {"paced": "real", "saturated": "max"}
+
+
+def measure(preset: Preset, input: str, seconds: float) -> dict[str, Any]:
+    """Run both modes. Returns the report: machine, preset, and per mode the meter's summary."""
+    looped = preset.model_copy(update={"capture": preset.capture.model_copy(update={"loop": True})})
+    return {
+        "live": __version__,
+        "machine": machine(),
+        "input": input,
+        "preset": preset.about,
+        "modes": {mode: _measure_mode(looped, input, pace, seconds) for mode, pace in MODES.items()},
+    }
+
+
+def _measure_mode(preset: Preset, input: str, pace: str, seconds: float) -> dict[str, Any]:
+    session, _ = build(preset, Ask(input=input, outputs=("null",), pace=pace))
+    session.start()
+    session.wait(WARM_UP_S)
+    session.meter.restart()
+    cpu_s = time.process_time()
+    session.wait(seconds)
+    cpu_s = time.process_time() - cpu_s
+    summary = session.meter.summary()
+    summary["cpu_percent"] = round(100 * cpu_s / summary["seconds"], 1)
+    summary["size"] = f"{session.capture.info.width_px}x{session.capture.info.height_px}"
+    summary["input_fps"] = session.capture.info.fps
+    session.stop()
+    session.wait()
+    if session.error is not None:
+        raise session.error
+    return summary
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers were measured on."""
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        models = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
+        name = models[0] if models else name
+    return {"cpu": name, "cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()}
+
+
+def table(report: dict[str, Any]) -> str:
+    """The report for people."""
+    who = report["machine"]
+    lines = [f"live {report['live']}, {report['input']}, {who['cores']} x {who['cpu']}, {who['system']}"]
+    for mode, numbers in report["modes"].items():
+        counts = numbers["counts"]
+        fps = numbers["fps"].get("out null", 0.0)
+        frames = max(counts.get("in", 0), 1)
+        lines += [
+            "",
+            f"{mode}: {numbers['size']} at {numbers['input_fps']:g} fps, {numbers['seconds']:.1f} s",
+            f"  {fps:.1f} fps out, {100 * counts.get('dropped', 0) / frames:.2f} % dropped, "
+            f"{counts.get('hold', 0) + counts.get('slate', 0)} not proven, "
+            f"{numbers['cpu_percent']:.0f} % of one core",
+        ]
+        rows = {"latency": numbers["latency_ms"].get("null", {}), **numbers["stages_ms"]}
+        lines.append(f"  {'ms':12}{'p50':>8}{'p95':>8}{'p99':>8}{'max':>8}")
+        lines += [
+            f"  {name:12}" + "".join(f"{values[key]:8.2f}" for key in ("p50", "p95", "p99", "max"))
+            for name, values in rows.items()
+            if values and not (name == "latency" and mode == "saturated")
+        ]
+        if numbers["first_swapped_s"] is not None:
+            lines.append(f"  first swapped picture after {numbers['first_swapped_s']:.2f} s")
+    return "\n".join(lines)
+
+
+def write_json(report: dict[str, Any], path: Path) -> None:
+    """Write the report. Raises: OutputError when the file cannot be written."""
+    try:
+        path.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}; choose another place with --json") from None

@@ -1,0 +1,215 @@
+"""The command line: reads it, configures logging, hands the parts to the session and tells the user what happens.
+
+A user's mistake ends with one line and exit code 2, other failures with one line and 1; a traceback is a bug of ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from live import __version__
+from live.config import load_preset, preset_names
+from live.errors import LiveError, UsageError
+
+log = logging.getLogger("live")
+
+EPILOG = """Examples:
+  live --preset fast                        first camera (else the demo person) to the virtual camera (else window, web)
+  live --input talk.mp4 --output swapped.mp4 --face ada
+  live --face me.jpg --consent self --output window
+  live faces add me.jpg --name me --consent self
+Keys while running: n next face, b previous, 1-9 face, p panic, space pause, h help, q quit.
+Swapped pictures carry a badge. Put on only faces whose owners agreed."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Mistakes in one line, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what was wrong and where help is."""
+        raise UsageError(f"{message}; `{self.prog} --help` shows what is allowed")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program. Returns the exit code."""
+    verbose = "--verbose" in (sys.argv[1:] if arguments is None else arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("live").setLevel(logging.DEBUG if verbose else logging.INFO)
+    try:
+        options = parser().parse_args(arguments)
+        code: int = options.run(options)
+        return code
+    except LiveError as error:
+        print(f"live: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 1
+
+
+def parser() -> Parser:
+    """The whole grammar."""
+    top = Parser(prog="live", description="Real-time face swap.", epilog=EPILOG, formatter_class=_Raw)
+    top.add_argument("--version", action="version", version=f"live {__version__}")
+    _add_run(top)
+    top.set_defaults(run=_run)
+    commands = top.add_subparsers(title="other commands", metavar="COMMAND", parser_class=Parser)
+    _add(commands, "devices", "list cameras and virtual cameras", _devices)
+    _add(commands, "presets", "list presets", _presets)
+    _add(commands, "doctor", "say what was found, what is missing, and the command that mends it", _doctor)
+    _add_faces(commands)
+    _add_bench(commands)
+    return top
+
+
+class _Raw(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=32, width=118)
+
+
+def _add(commands: Any, name: str, help: str, run: Callable[[argparse.Namespace], int]) -> Parser:
+    added: Parser = commands.add_parser(name, help=help, description=help, formatter_class=_Raw)
+    added.add_argument("--verbose", action="store_true", help=argparse.SUPPRESS)
+    added.set_defaults(run=run)
+    return added
+
+
+def _add_run(to: Parser) -> None:
+    to.add_argument("--preset", default="default", metavar="NAME|FILE", help="`live presets` lists them")
+    to.add_argument(
+        "--input", metavar="ADDR", help="camera[:NAME], demo, FILE, screen, URL (default: camera, else demo)"
+    )
+    to.add_argument(
+        "--output", action="append", default=[], metavar="ADDR",
+        help="virtualcam, window, web[:PORT], FILE.mp4, FILE.mkv, null; may be given several times",
+    )  # fmt: skip
+    to.add_argument("--face", metavar="NAME|FILE", help="the source face: a name of the gallery, or a photo")
+    to.add_argument("--consent", metavar="TEXT", help='for a photo: "self", or who agreed, when and how')
+    to.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the preset")
+    to.add_argument("--pace", choices=("real", "max"), help="files: like a camera, or every frame as fast as it goes")
+    to.add_argument("--duration", type=_seconds, metavar="S", help="end after so many seconds")
+    to.add_argument("--verbose", action="store_true", help="say more")
+
+
+def _add_faces(commands: Any) -> None:
+    faces = commands.add_parser("faces", help="the gallery of source faces", formatter_class=_Raw)
+    verbs = faces.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=Parser)
+    _add(verbs, "list", "list the source faces", _faces_list)
+    add = _add(verbs, "add", "add a photo to the gallery", _faces_add)
+    add.add_argument("photo", type=Path)
+    add.add_argument("--name", help="default: the file's name")
+    add.add_argument("--consent", default="", help='"self", or who agreed, when and how')
+    remove = _add(verbs, "remove", "remove a face from the gallery", _faces_remove)
+    remove.add_argument("name")
+    check = _add(verbs, "check", "say whether a photo can serve", _faces_check)
+    check.add_argument("photo", type=Path)
+
+
+def _add_bench(commands: Any) -> None:
+    bench = commands.add_parser("bench", help="measure", formatter_class=_Raw)
+    kinds = bench.add_subparsers(title="what", metavar="WHAT", required=True, parser_class=Parser)
+    speed = _add(kinds, "speed", "frames per second, latency and time per stage, paced and saturated", _bench_speed)
+    speed.add_argument("--input", default="demo", metavar="CLIP", help="a video file, or demo")
+    speed.add_argument("--preset", default="fast", metavar="NAME|FILE")
+    speed.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    speed.add_argument("--seconds", type=_seconds, default=20.0, help="measured per mode (default 20)")
+    speed.add_argument("--json", type=Path, metavar="FILE")
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 7 * 86400:
+        raise argparse.ArgumentTypeError(f"{text} is not a time from 0 s to a week")
+    return value
+
+
+def _run(options: argparse.Namespace) -> int:
+    from live.onair import run
+    from live.studio import Ask, build
+
+    preset = load_preset(options.preset, options.set)
+    ask = Ask(options.input, tuple(options.output), options.face, options.consent, options.pace, options.duration)
+    signal.signal(signal.SIGTERM, _interrupt)
+    return run(*build(preset, ask))
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _devices(options: argparse.Namespace) -> int:
+    from live.doctor import device_lines
+
+    print("\n".join(device_lines()))
+    return 0
+
+
+def _presets(options: argparse.Namespace) -> int:
+    for name in preset_names():
+        print(f"{name:10} {load_preset(name).about}")
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from live.doctor import findings
+
+    found = findings()
+    for finding in found:
+        print(finding)
+    return 0 if all(finding.fine or not finding.needed for finding in found) else 1
+
+
+def _faces_list(options: argparse.Namespace) -> int:
+    from live.faces.gallery import Gallery
+
+    for name, consent in Gallery(None).listing():
+        print(f"{name:20} {consent}")
+    return 0
+
+
+def _faces_add(options: argparse.Namespace) -> int:
+    from live.faces.gallery import Gallery
+    from live.studio import look_at_photos
+
+    name = options.name or options.photo.stem
+    face = Gallery(None).add(options.photo, name, options.consent, look_at_photos())
+    print(f"added {face.name}; put it on with --face {face.name}")
+    return 0
+
+
+def _faces_remove(options: argparse.Namespace) -> int:
+    from live.faces.gallery import Gallery
+
+    Gallery(None).remove(options.name)
+    print(f"removed {options.name}")
+    return 0
+
+
+def _faces_check(options: argparse.Namespace) -> int:
+    from live.faces.gallery import Gallery
+    from live.studio import look_at_photos
+
+    wrong = Gallery(None).check(options.photo, look_at_photos())
+    print("\n".join(wrong) if wrong else f"{options.photo} can serve as a source face")
+    return 2 if wrong else 0
+
+
+def _bench_speed(options: argparse.Namespace) -> int:
+    from live.bench.speed import measure, table, write_json
+
+    report = measure(load_preset(options.preset, options.set), options.input, options.seconds)
+    print(table(report))
+    if options.json:
+        write_json(report, options.json)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,213 @@
+"""Builds the parts of one run from a preset and chooses what was left open.
+
+It says what it chose and how to choose otherwise. Knows which parts exist, not how they work.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+
+from live.capture import open_capture, route
+from live.capture.contract import Capture, Wanted
+from live.config import Preset
+from live.errors import CaptureError, LiveError, UsageError
+from live.faces.detector import Detector
+from live.faces.gallery import Gallery
+from live.faces.landmarker import Landmarker
+from live.faces.still import find_faces
+from live.faces.tracker import Options, Tracker
+from live.marking import Badge
+from live.meter import Meter
+from live.output import open_output
+from live.output.contract import Format, Output
+from live.privacy import Rules, Switches
+from live.resources import models_dir
+from live.session import Session
+from live.swap.contract import Engine
+from live.swap.pipeline import Pipeline
+from live.values import Face, PixelFormat, Pixels, Settings, SourceFace
+
+log = logging.getLogger(__name__)
+
+TOUR_S = 15.0
+TOUR_FILE = "live-demo.mp4"
+SIZED = {"camera", "demo", "picture"}
+"""Inputs that can be asked for a size; files, streams and screens have theirs."""
+STILL_WIDTHS_PX = (320, 640)
+"""Thumbnails for photos: large faces are found in the small one, small faces in the large one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What the command line adds to the preset."""
+
+    input: str | None = None
+    outputs: tuple[str, ...] = ()
+    face: str | None = None
+    consent: str | None = None
+    pace: str | None = None
+    duration_s: float | None = None
+
+
+def look_at_photos() -> Callable[[Pixels], list[Face]]:
+    """The function that finds the faces of a photo, for the gallery. Loads the networks at its first use."""
+    parts: list[tuple[list[Detector], Landmarker]] = []
+
+    def look(picture: Pixels) -> list[Face]:
+        if not parts:
+            detectors = [Detector(models_dir() / "detector.onnx", width_px=width) for width in STILL_WIDTHS_PX]
+            parts.append((detectors, Landmarker(models_dir() / "landmarker.onnx")))
+        return find_faces(picture, *parts[0])
+
+    return look
+
+
+def build(preset: Preset, ask: Ask) -> tuple[Session, Engine]:
+    """Open everything a run needs; undoes itself on failure.
+
+    Raises: LiveError, one line.
+    """
+    cv2.setNumThreads(preset.threads.opencv or -1)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # its warnings are about what we handle
+    engine = _engine(preset)
+    source = _source_face(preset, ask) if engine.proves else None
+    if source is not None:
+        engine.prepare(source)
+    capture, tour = _open_capture(preset, ask)
+    opened: list[Output] = []
+    try:
+        _open_outputs(preset, ask, capture, tour, opened)
+    except BaseException:
+        for output in opened:
+            output.close()
+        capture.close()
+        raise
+    meter = Meter()
+    rules = Rules(**preset.privacy.model_dump(exclude={"protect"}))
+    settings = Settings(source=source, strength=preset.swap.strength, shape=preset.swap.shape)
+    badge = Badge(preset.badge.text, preset.badge.corner) if preset.badge.show else None
+    pipeline = Pipeline(_tracker(preset) if engine.proves else None, engine, rules, meter)
+    duration_s = ask.duration_s or (TOUR_S if tour else None)
+    session = Session(capture, pipeline, opened, settings, rules, Switches(), meter, badge, duration_s)
+    return session, engine
+
+
+def _engine(preset: Preset) -> Engine:
+    if preset.engine == "none":
+        from live.swap.none import NoEngine
+
+        if preset.privacy.unproven != "pass":
+            raise UsageError(
+                "engine none swaps nothing; it needs --set privacy.unproven=pass, which shows the bare picture"
+            )
+        return NoEngine()
+    from live.swap.mesh import MeshEngine, MeshOptions
+
+    keys = preset.swap.model_dump(exclude={"strength", "shape"})
+    return MeshEngine(MeshOptions(**keys))
+
+
+def _tracker(preset: Preset) -> Tracker:
+    threads, faces = preset.threads.network, preset.faces
+    detector = Detector(
+        models_dir() / "detector.onnx", width_px=faces.detector_width_px, score=faces.detector_score, threads=threads
+    )
+    landmarker = Landmarker(models_dir() / "landmarker.onnx", threads=threads)
+    options = Options(faces.most, faces.detector_every, faces.track_score, faces.steadiness)
+    return Tracker(detector, landmarker, options)
+
+
+def _source_face(preset: Preset, ask: Ask) -> SourceFace:
+    gallery = Gallery(None)
+    wanted = ask.face or preset.face
+    if wanted == "auto":
+        return gallery.get(gallery.names()[0])
+    if wanted in gallery.names():
+        return gallery.get(wanted)
+    if Path(wanted).suffix or Path(wanted).parent != Path():
+        return gallery.from_photo(Path(wanted), ask.consent or "", look_at_photos())
+    return gallery.get(wanted)  # names the faces there are
+
+
+def _open_capture(preset: Preset, ask: Ask) -> tuple[Capture, bool]:
+    """The input; True when it is the demo person because there is no camera."""
+    address = ask.input or preset.input
+    keys = preset.capture
+    pace = ask.pace or keys.pace
+    live = pace == "real" or (pace == "auto" and not _only_recordings(ask.outputs or preset.outputs))
+    sized = address == "auto" or route(address)[0] in SIZED
+    wanted = Wanted(
+        width_px=keys.width_px if sized else 0,
+        height_px=keys.height_px if sized else 0,
+        fps=keys.fps,
+        format=None if keys.format == "auto" else PixelFormat(keys.format),
+        live=live,
+        loop=keys.loop,
+    )
+    if address != "auto":
+        return _told(open_capture(address, wanted)), False
+    try:
+        return _told(open_capture("camera", wanted)), False
+    except CaptureError as error:
+        log.info("input: the demo person, since there is no camera (%s); --input chooses another", error)
+    return open_capture("demo", replace(wanted, live=True)), True
+
+
+def _only_recordings(addresses: tuple[str, ...]) -> bool:
+    kinds = {address.partition(":")[0] for address in addresses}
+    return not kinds & {"auto", "virtualcam", "window", "web"}
+
+
+def _told(capture: Capture) -> Capture:
+    info = capture.info
+    rate = f" at {info.fps:g} fps" if info.fps else ""
+    log.info("input: %s, %dx%d%s, %s", info.name, info.width_px, info.height_px, rate, info.format)
+    for note in info.notes:
+        log.warning("%s", note)
+    return capture
+
+
+def _open_outputs(preset: Preset, ask: Ask, capture: Capture, demo: bool, opened: list[Output]) -> None:
+    info = capture.info
+    format = Format(
+        info.width_px, info.height_px, info.fps, info.format, info.colour, info.live, info.sound, dict(info.media)
+    )
+    for address in ask.outputs or preset.outputs:
+        if address != "auto":
+            _refuse_own_input(address, ask.input or preset.input)
+            opened.append(open_output(address, format))
+            log.info("output: %s", opened[-1].name)
+            continue
+        opened.append(_best_output(format))
+        if demo and not opened[-1].name.startswith(("virtual camera", "window")):
+            opened.append(open_output(TOUR_FILE, format))
+            log.info("no camera and no display: a tour of %g s, also written to %s", TOUR_S, TOUR_FILE)
+
+
+def _best_output(format: Format) -> Output:
+    """The virtual camera, else a window, else the web preview."""
+    reasons = []
+    for address in ("virtualcam", "window"):
+        try:
+            output = open_output(address, format)
+        except LiveError as error:
+            reasons.append(f"no {address}: {error}")
+            continue
+        log.info("output: %s; --output chooses another", output.name)
+        return output
+    output = open_output("web", format)
+    log.info("output: %s; --output chooses another. `live doctor` says what the others lack", output.name)
+    for reason in reasons:
+        log.debug("%s", reason)
+    return output
+
+
+def _refuse_own_input(address: str, input: str) -> None:
+    given, taken = Path(input.removeprefix("file:")), Path(address.removeprefix("file:"))
+    if given.exists() and taken.exists() and given.samefile(taken):
+        raise UsageError(f"{address} is the input too; write to another file")

@@ -1,0 +1,312 @@
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from live.swap.contract import Job
+from live.swap.mesh import MeshEngine, MeshOptions
+from live.swap.mesh.topology import EYE_LEFT, EYE_RIGHT, load_topology
+from live.values import Settings, SourceFace
+
+FACE_PX = 220
+
+
+def head(yaw_deg=0.0, face_px=FACE_PX, middle=(200.0, 210.0)):
+    """Landmarks of the canonical face, turned and placed; the irises lie in the eyes."""
+    topology = load_topology()
+    yaw = np.radians(yaw_deg)
+    turn = np.array(((np.cos(yaw), 0, np.sin(yaw)), (0, 1, 0), (-np.sin(yaw), 0, np.cos(yaw))))
+    points = topology.positions @ turn.T * face_px / np.ptp(topology.positions[:, 0])
+    points[:, :2] += middle
+    irises = np.repeat(np.stack([points[list(EYE_LEFT)].mean(0), points[list(EYE_RIGHT)].mean(0)]), 5, axis=0)
+    return np.concatenate([points, irises]).astype(np.float32)
+
+
+def picture(landmarks, skin=(120, 150, 200), size=(420, 400), seed=1):
+    """A face of plain skin with darker brows, eyes and lips on a noisy background."""
+    random = np.random.default_rng(seed)
+    image = random.integers(0, 255, (*size, 3), dtype=np.uint8)
+    hull = cv2.convexHull(landmarks[:468, :2].copy()).astype(np.int32)
+    cv2.fillConvexPoly(image, hull, skin)
+    for ring, colour in ((EYE_LEFT, (240, 240, 240)), (EYE_RIGHT, (240, 240, 240))):
+        cv2.fillPoly(image, [landmarks[list(ring), :2].astype(np.int32)], colour)
+    return cv2.GaussianBlur(image, (0, 0), 1.2)
+
+
+def source_face(skin=(120, 150, 200), key="a"):
+    landmarks = head()
+    return SourceFace(key, key, picture(landmarks, skin, seed=2), landmarks, "composite")
+
+
+def swapped(engine, image, landmarks, source, *, track=1, shape=0.0, strength=1.0):
+    settings = Settings(source=source, shape=shape, strength=strength)
+    return engine.swap([Job(image, landmarks, track, source)], settings)[0]
+
+
+def composited(image, worn):
+    share = worn.alpha[..., None].astype(np.float32) / 255
+    return image * (1 - share) + worn.pixels * share
+
+
+@pytest.fixture(scope="module")
+def engine():
+    made = MeshEngine()
+    made.prepare(source_face())
+    made.prepare(source_face((60, 80, 110), "dark"))
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _fresh_tracks(request):
+    yield
+    if "engine" in request.fixturenames:
+        for track in (1, 2):
+            request.getfixturevalue("engine").forget(track)
+
+
+@pytest.mark.parametrize("shape", [0.0, 1.0])
+def test_nothing_outside_the_face_is_touched(engine, shape):
+    landmarks = head()
+    image = picture(landmarks)
+    before = image.copy()
+    worn = swapped(engine, image, landmarks, source_face((60, 80, 110), "dark"), shape=shape)
+    far = cv2.pointPolygonTest(cv2.convexHull(landmarks[:468, :2].copy()), (5.0, 5.0), True)
+    assert far < 0
+    outside = np.ones(image.shape[:2], np.uint8)
+    grown = (landmarks[:468, :2] - landmarks[:468, :2].mean(0)) * 1.3 + landmarks[:468, :2].mean(0)
+    cv2.fillConvexPoly(outside, cv2.convexHull(grown).astype(np.int32), 0)
+    assert worn.alpha[outside > 0].max() == 0
+    assert worn.alpha.max() == 255
+    assert worn.pixels.shape == image.shape
+    assert worn.alpha.shape == image.shape[:2]
+    assert np.array_equal(image, before)
+
+
+def test_a_face_wearing_itself_looks_the_same():
+    exact = MeshEngine(MeshOptions(colour=0.0, light=1.0))
+    face = source_face()
+    worn = swapped(exact, face.image, face.landmarks, face)
+    error = np.abs(composited(face.image, worn) - face.image)[worn.alpha > 0]
+    assert error.mean() < 3
+    assert np.percentile(error, 95) < 12
+
+
+def test_the_source_face_arrives(engine):
+    landmarks = head()
+    image = picture(landmarks)
+    worn = swapped(engine, image, landmarks, source_face((60, 80, 110), "dark"))
+    middle = worn.pixels[worn.alpha == 255].mean()
+    assert middle < image[worn.alpha == 255].mean() - 15  # darker, but led towards the target's skin
+    assert middle > 60
+
+
+def test_a_turned_head_shows_no_far_side():
+    landmarks = head(40)
+    texture_half = MeshEngine()
+    face = source_face()
+    image = face.image.copy()
+    image[:, : int(face.landmarks[1, 0])] = (30, 30, 220)  # one half of the source is red
+    image[:, int(face.landmarks[1, 0]) :] = (220, 60, 30)  # the other is blue
+    two = SourceFace("two", "two", image, face.landmarks, "composite")
+    texture_half.prepare(two)
+    # the halves would be evened out as light and filled from each other: put the colours into the texture itself
+    prepared = texture_half._textures["two"]
+    for level in prepared.levels:
+        side = level.shape[1]
+        level[:, : side // 2, :3], level[:, side // 2 :, :3] = (30, 30, 220), (220, 60, 30)
+    worn = swapped(texture_half, picture(landmarks), landmarks, two)
+    ridge = landmarks[[10, 168, 6, 1, 0, 152], :2]
+    seen = (worn.alpha > 200) & (np.abs(worn.pixels[..., 0].astype(int) - worn.pixels[..., 2]) > 30)
+    rows, columns = np.nonzero(seen)
+    red = worn.pixels[rows, columns, 2] > worn.pixels[rows, columns, 0]
+    border = np.interp(rows, ridge[:, 1], ridge[:, 0])
+    clear = np.abs(columns - border) > 25  # beside the nose, whose silhouette may hide either side
+    side = columns < border
+    assert (red == side)[clear].mean() > 0.97
+    # the near half is wide, the far half narrow: nothing of it is smeared beyond the silhouette
+    silhouette = cv2.convexHull(landmarks[:468, :2].copy())
+    mask = np.zeros(worn.alpha.shape, np.uint8)
+    cv2.fillConvexPoly(mask, silhouette.astype(np.int32), 1)
+    assert worn.alpha[cv2.dilate(mask, np.ones((9, 9), np.uint8)) == 0].max() == 0
+
+
+def test_the_targets_own_eyes_stay_bit_for_bit(engine):
+    landmarks = head()
+    image = picture(landmarks)
+    random = np.random.default_rng(5)
+    eyes = np.zeros(image.shape[:2], np.uint8)
+    for ring in (EYE_LEFT, EYE_RIGHT):
+        cv2.fillPoly(eyes, [landmarks[list(ring), :2].astype(np.int32)], 1)
+    eyes = cv2.erode(eyes, np.ones((3, 3), np.uint8))
+    image[eyes > 0] = random.integers(0, 255, (int(eyes.sum()), 3), dtype=np.uint8)
+    worn = swapped(engine, image, landmarks, source_face((60, 80, 110), "dark"))
+    assert eyes.sum() > 100
+    assert worn.alpha[eyes > 0].max() == 0
+    given_away = MeshEngine(MeshOptions(keep_eyes=False))
+    assert swapped(given_away, image, landmarks, source_face()).alpha[eyes > 0].min() > 200
+
+
+def test_two_tracks_do_not_share_their_light(engine):
+    landmarks, source = head(), source_face()
+    bright, dim = picture(landmarks), (picture(landmarks) * 0.4).astype(np.uint8)
+    alone = swapped(engine, bright, landmarks, source, track=1)
+    for _ in range(3):
+        swapped(engine, dim, landmarks, source, track=2)
+    together = swapped(engine, bright, landmarks, source, track=1)
+    assert np.abs(alone.pixels.astype(int) - together.pixels)[alone.alpha > 0].mean() < 1
+
+
+def test_a_forgotten_track_starts_anew(engine):
+    landmarks, source = head(), source_face()
+    first = swapped(engine, picture(landmarks), landmarks, source)
+    for _ in range(5):
+        swapped(engine, picture(landmarks, (90, 120, 180)), landmarks, source)
+    engine.forget(1)
+    engine.forget(77)
+    again = swapped(engine, picture(landmarks), landmarks, source)
+    assert np.array_equal(first.pixels, again.pixels)
+    assert np.array_equal(first.alpha, again.alpha)
+
+
+@pytest.mark.parametrize("fault", ["nan", "infinite", "equal", "shape", "tiny"])
+def test_useless_landmarks_are_refused(engine, fault):
+    landmarks = head()
+    if fault == "nan":
+        landmarks[17, 1] = np.nan
+    elif fault == "infinite":
+        landmarks[400, 2] = np.inf
+    elif fault == "equal":
+        landmarks[:] = landmarks[0]
+    elif fault == "tiny":
+        landmarks = landmarks * 0.01
+    else:
+        landmarks = landmarks[:100]
+    with pytest.raises(ValueError, match="landmarks"):
+        swapped(engine, picture(head()), landmarks, source_face())
+
+
+@pytest.mark.parametrize("middle", [(5000.0, 210.0), (-5000.0, -5000.0), (1e7, 0.0)])
+@pytest.mark.parametrize("shape", [0.0, 1.0])
+def test_a_face_outside_its_region_is_refused(engine, middle, shape):
+    with pytest.raises(ValueError, match="outside"):
+        swapped(engine, picture(head()), head(middle=middle), source_face(), shape=shape)
+
+
+@pytest.mark.parametrize("shape", [0.0, 0.7])
+@pytest.mark.parametrize("middle", [(20.0, 210.0), (390.0, 30.0), (200.0, 410.0)])
+def test_a_face_partly_outside_the_picture_is_worn_where_it_is_seen(engine, middle, shape):
+    whole, landmarks = picture(head()), head(middle=middle)
+    worn = swapped(engine, whole, landmarks, source_face(), shape=shape)
+    inside = (
+        (landmarks[:468, 0] > 10)
+        & (landmarks[:468, 0] < 390)
+        & (landmarks[:468, 1] > 10)
+        & (landmarks[:468, 1] < 410)
+    )
+    points = landmarks[:468][inside].astype(int)
+    assert (worn.alpha[points[:, 1], points[:, 0]] > 100).mean() > 0.4
+
+
+def test_black_and_white_pictures_do_not_break_the_arithmetic(engine):
+    for level in (0, 255):
+        image = np.full((420, 400, 3), level, np.uint8)
+        worn = swapped(engine, image, head(), source_face(), shape=0.5)
+        assert worn.pixels.dtype == np.uint8
+        assert worn.alpha.max() > 0
+        engine.forget(1)
+
+
+def test_a_dark_scene_stays_dark(engine):
+    landmarks = head()
+    image = (picture(landmarks) * 0.12).astype(np.uint8)
+    worn = swapped(engine, image, landmarks, source_face())
+    inside = worn.alpha > 200
+    assert worn.pixels[inside].mean() < 2.2 * image[inside].mean() + 6
+
+
+@pytest.mark.parametrize("shape", [0.0, 0.5])
+def test_the_region_may_lie_anywhere(engine, shape):
+    landmarks = head()
+    image = picture(landmarks, seed=4)
+    source = source_face((60, 80, 110), "dark")
+    worn = swapped(engine, image, landmarks, source, shape=shape)
+    there = swapped(engine, image[2:, 2:].copy(), landmarks - np.float32((2, 2, 0)), source, track=2, shape=shape)
+    first, second = composited(image, worn)[2:, 2:], composited(image[2:, 2:], there)
+    assert np.abs(first - second).max() < 6
+    assert np.abs(first - second).mean() < 0.3
+
+
+def test_opacity_on_air_is_left_to_whoever_pastes(engine):
+    landmarks = head()
+    full = swapped(engine, picture(landmarks), landmarks, source_face())
+    half = swapped(engine, picture(landmarks), landmarks, source_face(), strength=0.5)
+    assert np.array_equal(half.alpha, full.alpha)
+
+
+def test_preparing_again_is_free(engine):
+    face = source_face()
+    made = MeshEngine()
+    made.prepare(face)
+    texture = made._textures[face.key]
+    made.prepare(face)
+    assert made._textures[face.key] is texture
+
+
+def test_a_source_that_was_not_prepared_is_prepared_on_air_and_said_so(caplog):
+    made, landmarks = MeshEngine(), head()
+    worn = swapped(made, picture(landmarks), landmarks, source_face())
+    assert worn.alpha.max() == 255
+    assert "was not prepared" in caplog.text
+
+
+def test_the_source_may_change_from_one_frame_to_the_next(engine):
+    landmarks = head()
+    image = picture(landmarks)
+    light = swapped(engine, image, landmarks, source_face())
+    dark = swapped(engine, image, landmarks, source_face((60, 80, 110), "dark"))
+    assert dark.pixels[dark.alpha == 255].mean() < light.pixels[light.alpha == 255].mean() - 10
+
+
+def test_several_faces_come_back_in_order(engine):
+    near, far = head(), head(face_px=60, middle=(100, 100))
+    source = source_face()
+    jobs = [Job(picture(near), near, 1, source), Job(picture(far, size=(200, 220)), far, 2, source)]
+    worn = engine.swap(jobs, Settings())
+    assert [one.alpha.shape for one in worn] == [(420, 400), (200, 220)]
+    assert engine.swap([], Settings()) == []
+
+
+def test_a_face_seen_from_the_side_fades(engine):
+    front = swapped(engine, picture(head(0)), head(0), source_face()).alpha
+    engine.forget(1)
+    side = swapped(engine, picture(head(69)), head(69), source_face()).alpha
+    engine.forget(1)
+    gone = swapped(engine, picture(head(80)), head(80), source_face()).alpha
+    assert front.max() == 255
+    assert 30 < side.max() < 225
+    assert gone.max() == 0
+
+
+def test_the_region_holds_the_face_and_its_margin(engine):
+    landmarks = head(middle=(301.3, 200.7))
+    x1, y1, x2, y2 = engine.region(landmarks, 640, 480)
+    low, high = landmarks[:468, :2].min(0), landmarks[:468, :2].max(0)
+    assert x1 % 2 == 0
+    assert y1 % 2 == 0
+    assert x1 < low[0] - 0.1 * FACE_PX < high[0] + 0.1 * FACE_PX < x2
+    assert y1 < low[1]
+    assert y2 > high[1]
+
+
+@pytest.mark.parametrize("middle", [(0.0, 0.0), (640.0, 480.0), (-900.0, 50.0), (np.nan, 3.0), (1e20, 0.0)])
+def test_the_region_stays_in_the_frame(engine, middle):
+    x1, y1, x2, y2 = engine.region(head(middle=middle), 640, 480)
+    assert 0 <= x1 <= x2 <= 640
+    assert 0 <= y1 <= y2 <= 480
+
+
+def test_importing_the_engine_brings_no_torch():
+    code = "import sys; import live.swap.mesh; assert 'torch' not in sys.modules and 'onnxruntime' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
