@@ -1,0 +1,162 @@
+"""The gallery: the source faces there are, the user's own and the bundled people, each with its consent.
+
+A folder per face, on this computer only. Knows files, names and consent; photo.py judges photos, and who finds the
+faces in them is passed in as `look`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from live.errors import FaceError
+from live.pixels.people import people_names, read_person
+from live.pixels.pictures import PictureError, read_picture
+from live.values import Face, Floats, Pixels, SourceFace
+
+from . import entry, photo
+from .consent import BUNDLED, checked_consent
+
+log = logging.getLogger(__name__)
+
+Look = Callable[[Pixels], list[Face]]
+"""Finds all faces of a (H, W, 3) BGR picture."""
+
+
+class Gallery:
+    """The source faces of one folder and the bundled people."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """`folder`: None is the user's own, `faces` in $LIVE_HOME or in the platform's folder for user data."""
+        self.folder = folder or _home() / "faces"
+
+    def names(self) -> list[str]:
+        """All faces: the user's own first, then the bundled people, both in alphabetical order."""
+        return [name for name, _ in self.listing()]
+
+    def listing(self) -> list[tuple[str, str]]:
+        """Name and consent of all faces. A broken entry is logged with what to do and left out."""
+        own = []
+        for place in entry.places(self.folder):
+            try:
+                card = entry.read_card(place)
+            except FaceError as error:
+                log.warning("%s", error)
+            else:
+                own.append((card.name, card.consent))
+        return sorted(own, key=lambda pair: pair[0].casefold()) + [(name, BUNDLED) for name in people_names()]
+
+    def get(self, name: str) -> SourceFace:
+        """Read a face. Raises: FaceError for an unknown name (with near ones) or a broken entry."""
+        place = self._place(name)
+        if place is not None and place.is_dir():
+            card, image, landmarks = entry.read(place)
+            return source_face(card.name, image, landmarks, card.consent)
+        if name in people_names():
+            person = read_person(name)
+            return source_face(person.name, person.image, person.landmarks, BUNDLED)
+        raise self._unknown(name)
+
+    def check(self, file: Path, look: Look) -> list[str]:
+        """What speaks against a photo as a source face, one line each; empty when nothing does."""
+        try:
+            picture = read_picture(file)
+        except PictureError as error:
+            return [str(error)]
+        return [f"{file.name}: {line}" for line in photo.findings(picture, look(picture))]
+
+    def add(self, file: Path, name: str, consent: str, look: Look) -> SourceFace:
+        """Add a photo's face under a name; whole or not at all.
+
+        Raises: ConsentError without a statement of consent; FaceError for a name that is taken or not allowed or a
+        photo that does not serve; PictureError for a file that is no picture.
+        """
+        name = entry.checked_name(name)
+        consent = checked_consent(consent, file, f"live faces add {{photo}} --name {entry.quoted(name)}")
+        if name.casefold() in people_names():
+            raise FaceError(f"{name} is a bundled person; choose another --name")
+        place = entry.place_of(self.folder, name)
+        if place.exists():
+            again = f"live faces remove {entry.quoted(name)}"
+            raise FaceError(f"there is a face {name} already; choose another --name, or first: {again}")
+        image, landmarks = _face_of(file, look)
+        card = entry.Card(name, consent, hashlib.sha256(file.read_bytes()).hexdigest())
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            fresh = Path(tempfile.mkdtemp(prefix=entry.UNFINISHED, dir=self.folder))
+            try:
+                entry.write(fresh, card, image, landmarks)
+                fresh.rename(place)
+            except BaseException:
+                shutil.rmtree(fresh, ignore_errors=True)
+                raise
+        except OSError as error:
+            raise FaceError(
+                f"cannot write to {self.folder} ({error.strerror or error}); free or allow it and add again"
+            ) from error
+        return self.get(name)
+
+    def remove(self, name: str) -> None:
+        """Delete one of the user's own faces, broken ones too. Raises: FaceError for others."""
+        place = self._place(name)
+        if place is None or not place.is_dir():
+            if name in people_names():
+                raise FaceError(f"{name} is a bundled person and stays; only faces that you added can be removed")
+            raise self._unknown(name)
+        try:
+            shutil.rmtree(place)
+        except OSError as error:
+            raise FaceError(f"cannot remove {place} ({error.strerror or error}); allow it and try again") from error
+
+    def from_photo(self, file: Path, consent: str, look: Look, name: str | None = None) -> SourceFace:
+        """A source face for one run; nothing is stored. Raises: as `add`."""
+        consent = checked_consent(consent, file, "live --face {photo}")
+        image, landmarks = _face_of(file, look)
+        return source_face(name or file.stem, image, landmarks, consent)
+
+    def _place(self, name: str) -> Path | None:
+        """The folder a name has; None for a name that cannot be one."""
+        try:
+            return entry.place_of(self.folder, entry.checked_name(name))
+        except FaceError:
+            return None
+
+    def _unknown(self, name: str) -> FaceError:
+        names = self.names()
+        folded = {known.casefold(): known for known in names}
+        near = [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, 3, 0.6)]
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}"
+        return FaceError(
+            f"there is no face {name[:60]!r}; {hint}; add one with: live faces add PHOTO --name NAME --consent TEXT"
+        )
+
+
+def _home() -> Path:
+    return Path(os.environ.get("LIVE_HOME") or platformdirs.user_data_dir("live", appauthor=False))
+
+
+def source_face(name: str, image: Pixels, landmarks: Floats, consent: str) -> SourceFace:
+    """A source face; its key is the hash of its picture and landmarks."""
+    content = hashlib.sha256(repr(image.shape).encode())
+    content.update(np.ascontiguousarray(image).tobytes())
+    content.update(np.ascontiguousarray(landmarks, np.float32).tobytes())
+    return SourceFace(name, content.hexdigest(), image, landmarks, consent)
+
+
+def _face_of(file: Path, look: Look) -> tuple[Pixels, Floats]:
+    """The crop of the only face of a photo. Raises: PictureError; FaceError with all findings."""
+    picture = read_picture(file)
+    faces = look(picture)
+    found = photo.findings(picture, faces)
+    if found:
+        raise FaceError(f"{file.name} cannot serve as a source face: {'; '.join(found)}")
+    return photo.crop(picture, faces[0].landmarks)

@@ -1,0 +1,136 @@
+"""Real perception, the real engine and the animated person, with faults injected: the bare face is never shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+
+from live.capture.contract import Wanted
+from live.capture.demo import DemoCapture
+from live.capture.demo import open as open_demo
+from live.config import load_preset
+from live.output.null import NullOutput
+from live.pixels import host
+from live.session import Session
+from live.studio import Ask, build
+from live.values import Frame, Sound
+from tests.parts import KeptOutput
+
+FRAMES = 75
+INNER_FACE = [10, 67, 103, 54, 132, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 361, 284, 332, 297]
+"""Landmarks of the face oval."""
+
+
+class WatchedDemo:
+    """The demo person, every frame of it remembered as it was captured."""
+
+    def __init__(self, demo: DemoCapture, spoil: Callable[[int, Frame], None]) -> None:
+        self.demo, self.info, self._spoil = demo, demo.info, spoil
+        self.captured: dict[int, Frame] = {}
+
+    def read(self) -> Frame | Sound | None:
+        frame = self.demo.read()
+        if not isinstance(frame, Frame) or frame.number >= FRAMES:
+            return None
+        self._spoil(frame.number, frame)
+        self.captured[frame.number] = host.duplicate(frame)
+        return frame
+
+    def close(self) -> None:
+        self.demo.close()
+
+
+def is_bare(watched: WatchedDemo, shown: Frame) -> bool:
+    """Inner-face pixels equal those of the captured frame: mean absolute difference below 3/255."""
+    outline = watched.demo.landmarks(shown.number)[INNER_FACE, :2]
+    centre = outline.mean(axis=0)
+    inner = np.zeros((shown.height_px, shown.width_px), np.uint8)
+    cv2.fillConvexPoly(inner, cv2.convexHull(((outline - centre) * 0.7 + centre).astype(np.int32)), 1)
+    before, after = host.to_bgr(watched.captured[shown.number]), host.to_bgr(shown)
+    return float(np.abs(before.astype(int) - after)[inner > 0].mean()) < 3
+
+
+def run(spoil: Callable[[int, Frame], None] = lambda n, f: None, arm: Callable[[Session], None] = lambda s: None):
+    preset = load_preset("fast", ["badge.show=false", "capture.width_px=640", "capture.height_px=360"])
+    session, _ = build(preset, Ask(input="demo", outputs=("null",), pace="max"))
+    assert isinstance(session.outputs[0], NullOutput)
+    session.capture.close()
+    demo = open_demo("", Wanted(width_px=640, height_px=360, fps=30, live=False))
+    watched, kept = WatchedDemo(demo, spoil), KeptOutput()
+    session.capture, session.outputs = watched, [kept]
+    arm(session)
+    session.start()
+    assert session.wait(60)
+    assert [frame.number for frame in kept.frames] == list(range(FRAMES))
+    return watched, kept, session
+
+
+def test_a_calm_person_is_swapped_in_every_frame() -> None:
+    watched, kept, session = run()
+    assert not any(is_bare(watched, frame) for frame in kept.frames)
+    assert session.meter.counts["slate"] + session.meter.counts["hold"] <= 3
+
+
+def _darken(number: int, frame: Frame) -> None:
+    if 20 <= number < 40:
+        frame.planes[0][:] = frame.planes[0] // 24 + 12
+
+
+def _cover(number: int, frame: Frame) -> None:
+    if 20 <= number < 40:  # a hand-like bar moves over the face
+        frame.planes[0][:, 250 + 5 * (number - 20) : 330 + 5 * (number - 20)] = 120
+
+
+def _shake(number: int, frame: Frame) -> None:
+    if 20 <= number < 50:
+        for plane, step in zip(frame.planes, (14, 7, 7)):
+            plane[:] = np.roll(plane, step * (number % 3 - 1), axis=1)
+
+
+def _blank(number: int, frame: Frame) -> None:
+    if number % 10 == 5:
+        frame.planes[0][:] = 16
+
+
+@pytest.mark.parametrize(
+    "spoil", [_darken, _cover, _shake, _blank], ids=["darkness", "a hand", "shaking", "black frames"]
+)
+def test_a_spoiled_picture_never_shows_the_bare_face(spoil: Callable[[int, Frame], None]) -> None:
+    watched, kept, _ = run(spoil)
+    bare = [frame.number for frame in kept.frames if is_bare(watched, frame)]
+    spoiled_to_nothing = {n for n in range(FRAMES) if spoil is _blank and n % 10 == 5}
+    assert not set(bare) - spoiled_to_nothing
+
+
+def _poisoned_landmarks(session: Session) -> None:
+    look = session.pipeline._tracker._landmarker.look  # type: ignore[union-attr]
+
+    calls = iter(range(10**6))
+
+    def poisoned(frame: Frame, matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        landmarks, scores = look(frame, matrices)
+        if next(calls) % 5 == 3:
+            landmarks[:] = np.nan
+        return landmarks, scores
+
+    session.pipeline._tracker._landmarker.look = poisoned  # type: ignore[union-attr,method-assign]
+
+
+def _failing_engine(session: Session) -> None:
+    swap, calls = session.pipeline._engine.swap, iter(range(10**6))
+
+    def failing(jobs: object, settings: object) -> object:
+        if next(calls) % 4 == 2:
+            raise MemoryError("injected")
+        return swap(jobs, settings)  # type: ignore[arg-type]
+
+    session.pipeline._engine.swap = failing  # type: ignore[method-assign,assignment]
+
+
+@pytest.mark.parametrize("arm", [_poisoned_landmarks, _failing_engine], ids=["NaN landmarks", "a failing engine"])
+def test_a_failing_part_never_shows_the_bare_face(arm: Callable[[Session], None]) -> None:
+    watched, kept, _ = run(arm=arm)
+    assert not [frame.number for frame in kept.frames if is_bare(watched, frame)]
