@@ -11,7 +11,12 @@ from pathlib import Path
 
 from live import __version__
 from live.errors import LiveError
-from live.resources import models_dir, people_dir
+from live.output.virtualcam import loopback_labels
+from live.pixels.people import people_names
+from live.resources import models_dir
+
+
+MOST_MODES = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +48,18 @@ def findings() -> list[Finding]:
 
 
 def device_lines() -> list[str]:
-    """Cameras and virtual cameras, one line each."""
+    """Cameras with what they can send, and virtual cameras, one line each."""
     from live.capture.devices import list_cameras
 
-    cameras = list_cameras()
-    if not cameras:
-        return ["no camera found; `live doctor` says more, `live --input demo` runs without one"]
-    return [str(camera) for camera in cameras]
+    lines = []
+    for camera in list_cameras():
+        own = " (our own output, not an input)" if camera.own else ""
+        lines.append(f"camera:{camera.index}  {camera.path}  {camera.name}{own}")
+        for mode in camera.modes[:MOST_MODES]:
+            rates = ", ".join(f"{fps:g}" for fps in mode.fps) or "?"
+            lines.append(f"    {mode.format} {mode.width_px}x{mode.height_px} at {rates} fps")
+    lines += [f"virtualcam:{device}  {label}" for device, label in loopback_labels().items()]
+    return lines or ["no camera found; `live doctor` says more, `live --input demo` runs without one"]
 
 
 def _python() -> Finding:
@@ -70,8 +80,12 @@ def _models() -> list[Finding]:
             found.append(Finding(name, False, str(error), "pip install --force-reinstall live-faceswap", needed=True))
         else:
             found.append(Finding(name, True, f"{path.stat().st_size / 1e6:.1f} MB, embedded", needed=True))
-    people = len(list(people_dir().glob("*.jpg"))) if people_dir().is_dir() else 0
-    found.append(Finding("source faces", people > 0, f"{people} composite people", needed=True))
+    try:
+        people = len(people_names())
+    except OSError:
+        people = 0
+    mend = "" if people else "pip install --force-reinstall live-faceswap"
+    found.append(Finding("source faces", people > 0, f"{people} composite people", mend, needed=True))
     return found
 
 
@@ -102,13 +116,9 @@ def _virtual_camera() -> Finding:
 
 
 def _loopback() -> Finding:
-    devices = [
-        f"/dev/{entry.name} ({(entry / 'name').read_text().strip()})"
-        for entry in sorted(Path("/sys/devices/virtual/video4linux").glob("video*"))
-        if (entry / "name").is_file()
-    ]
+    devices = loopback_labels()
     if devices:
-        return Finding("virtual camera", True, ", ".join(devices))
+        return Finding("virtual camera", True, ", ".join(f'{device} "{label}"' for device, label in devices.items()))
     install = "" if Path("/sys/module/v4l2loopback").exists() else "sudo apt install v4l2loopback-dkms && "
     mend = f"{install}sudo modprobe v4l2loopback exclusive_caps=1 card_label=live"
     return Finding("virtual camera", False, "no v4l2loopback device; OBS, Zoom and browsers cannot see live", mend)
