@@ -15,7 +15,6 @@ from live.output.virtualcam import loopback_labels
 from live.pixels.people import people_names
 from live.resources import models_dir
 
-
 MOST_MODES = 24
 
 

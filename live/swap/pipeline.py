@@ -12,6 +12,14 @@ from live.swap.contract import Engine, Job, Worn
 from live.values import Face, Frame, Settings, SourceFace, Swapped
 
 
+OPAQUE = 250
+"""A face whose alpha reaches this counts as swapped; one that the engine fades out (a profile) does not."""
+
+
+LEAST_PX = 8
+"""A region narrower than this holds nothing to swap."""
+
+
 class Pipeline:
     """Swaps the faces of one capture's frames, in order."""
 
@@ -43,18 +51,21 @@ class Pipeline:
     def _put_on(self, frame: Frame, faces: list[Face], source: SourceFace, settings: Settings) -> list[Rectangle]:
         """Swap all faces of a frame in one call of the engine. Returns the boxes of the swapped ones."""
         with self._meter.stage("cut"):
-            boxes = [self._engine.region(face.landmarks, frame.width_px, frame.height_px) for face in faces]
-            jobs = []
-            for face, box in zip(faces, boxes):
+            jobs, worked = [], []
+            for face in faces:
+                box = self._engine.region(face.landmarks, frame.width_px, frame.height_px)
+                if box[2] - box[0] < LEAST_PX or box[3] - box[1] < LEAST_PX:
+                    continue  # outside the frame
                 landmarks = face.landmarks.copy()
                 landmarks[:, :2] -= box[:2]
                 jobs.append(Job(host.read_region(frame, box), landmarks, face.track, source))
+                worked.append((face, box))
         with self._meter.stage("swap"):
             results = self._engine.swap(jobs, settings)
         with self._meter.stage("paste"):
-            for box, worn in zip(boxes, results):
+            for (_, box), worn in zip(worked, results, strict=True):
                 host.paste(frame, box, worn.pixels, _faded(worn, settings.strength))
-        return [face.box for face, worn in zip(faces, results) if worn.alpha.any()]
+        return [face.box for (face, _), worn in zip(worked, results) if worn.alpha.max(initial=0) >= OPAQUE]
 
     def _forget_ended(self, faces: list[Face]) -> None:
         followed = {face.track for face in faces}

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from live.meter import Meter
+from live.pixels import host
+from live.privacy import Rules
+from live.swap.contract import Worn
+from live.swap.none import NoEngine
+from live.swap.pipeline import Pipeline
+from live.values import PixelFormat, Settings
+from tests.parts import FACE_BOX, PAINT, SOURCE, PaintEngine, SureTracker, picture
+
+
+def process(engine=None, settings: Settings | None = None, tracker=None, format: PixelFormat = PixelFormat.BGR):
+    frame = host.convert(host.bgr_frame(picture(), time_s=0.0, number=0), format)
+    pipeline = Pipeline(tracker or SureTracker(), engine or PaintEngine(), Rules(), Meter())  # type: ignore[arg-type]
+    return pipeline.process(frame, settings or Settings(source=SOURCE), 0.0)
+
+
+def test_a_swapped_face_proves_its_frame_and_nothing_else_is_touched() -> None:
+    swapped = process()
+    assert swapped.proof.proven
+    x1, y1, x2, y2 = FACE_BOX
+    shown = swapped.frame.planes[0].copy()
+    assert (shown[y1:y2, x1:x2] == PAINT).all()
+    shown[y1:y2, x1:x2] = picture()[y1:y2, x1:x2]
+    assert np.array_equal(shown, picture())
+
+
+@pytest.mark.parametrize("strongest", [0, 120, 240])
+def test_a_face_that_the_engine_fades_out_is_not_proven(strongest: int) -> None:
+    engine = PaintEngine()
+    engine.swap = lambda jobs, settings: [  # type: ignore[method-assign]
+        Worn(job.region.copy(), np.full(job.region.shape[:2], strongest, np.uint8)) for job in jobs
+    ]
+    assert not process(engine).proof.proven
+
+
+def test_strength_lets_the_target_through_by_its_share() -> None:
+    swapped = process(settings=replace(Settings(source=SOURCE), strength=0.5))
+    x1, y1, x2, y2 = FACE_BOX
+    assert swapped.frame.planes[0][y1:y2, x1:x2].mean() == pytest.approx((PAINT + 200) / 2, abs=2)
+
+
+def test_no_source_face_and_no_engine_prove_nothing() -> None:
+    assert not process(settings=Settings()).proof.proven
+    assert not process(NoEngine()).proof.proven
+
+
+def test_a_track_that_ends_is_forgotten_by_the_engine() -> None:
+    engine, forgotten = PaintEngine(), []
+    engine.forget = forgotten.append  # type: ignore[method-assign]
+    tracker = SureTracker(miss=lambda n: n == 1)
+    pipeline = Pipeline(tracker, engine, Rules(), Meter())  # type: ignore[arg-type]
+    for number in range(2):
+        frame = replace(host.bgr_frame(picture(), time_s=0.0, number=number))
+        pipeline.process(frame, Settings(source=SOURCE), number / 30)
+    assert forgotten == [0]
