@@ -38,8 +38,8 @@ def _place(corner: str, frame: Frame, width_px: int, height_px: int, margin_px: 
 
 @lru_cache(maxsize=8)
 def _drawn(text: str, frame_height_px: int) -> tuple[Pixels, Pixels]:
-    """White letters on a dark rounded bar, (h, w, 3) BGR and (h, w) alpha, even sizes, 1/28 of the frame's height."""
-    letter = max(frame_height_px / 28 / 22, 0.3)
+    """White letters on a dark rounded bar, (h, w, 3) BGR and (h, w) alpha, even sizes, 1/18 of the frame's height."""
+    letter = max(frame_height_px / 850, 0.3)
     thickness = max(1, round(letter * 1.4))
     (text_width, text_height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, letter, thickness)
     pad = max(3, round(text_height * 0.45))

@@ -152,6 +152,17 @@ def test_all_followed_faces_are_looked_at_in_one_run() -> None:
     assert world.looks == [3]
 
 
+def test_a_shaken_camera_is_no_scene_cut() -> None:
+    world = World([(150, 150)])
+    follow = tracker(world)
+    stripes = np.repeat(np.arange(16) % 2 * 180 + 30, 40).astype(np.uint8)
+    for i in range(10):
+        shaken = np.repeat(np.roll(stripes, 40 * (i % 2))[None, :, None], 360, axis=0).repeat(3, axis=2)
+        faces, seen = follow.look(host.bgr_frame(np.ascontiguousarray(shaken), time_s=0.0, number=i), i / 30)
+        assert not seen.cut
+    assert [face.track for face in faces] == [0]
+
+
 @pytest.mark.parametrize("every", [2, 5])
 def test_the_detector_rests_between_its_turns(every: int) -> None:
     world = World([(150, 150)])

@@ -7,7 +7,7 @@ import pytest
 
 from live.swap.contract import Job
 from live.swap.mesh import MeshEngine, MeshOptions
-from live.swap.mesh.topology import EYE_LEFT, EYE_RIGHT, load_topology
+from live.swap.mesh.topology import EYE_LEFT, EYE_RIGHT, LIPS_OUTER, load_topology
 from live.values import Settings, SourceFace
 
 FACE_PX = 220
@@ -226,6 +226,32 @@ def test_a_dark_scene_stays_dark(engine):
     assert worn.pixels[inside].mean() < 2.2 * image[inside].mean() + 6
 
 
+def test_a_black_and_white_picture_stays_so(engine):
+    landmarks = head()
+    image = cv2.cvtColor(cv2.cvtColor(picture(landmarks), cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    worn = swapped(engine, image, landmarks, source_face((60, 80, 110), "dark"))
+    assert np.ptp(worn.pixels[worn.alpha > 0].astype(int), axis=1).max() <= 2
+
+
+def test_a_hazy_picture_gets_a_hazy_face(engine):
+    landmarks = head()
+    clear = picture(landmarks)
+    for ring in (EYE_LEFT, EYE_RIGHT, LIPS_OUTER):
+        cv2.fillPoly(clear, [landmarks[list(ring), :2].astype(np.int32)], (20, 20, 30))
+    crisp = SourceFace("crisp", "crisp", clear, landmarks, "composite")
+    hazy = cv2.addWeighted(clear, 0.25, np.full_like(clear, 150), 0.75, 0)
+    lips = np.zeros(clear.shape[:2], np.uint8)
+    cv2.fillPoly(lips, [landmarks[list(LIPS_OUTER), :2].astype(np.int32)], 1)
+    lips = cv2.erode(lips, np.ones((3, 3), np.uint8)) > 0
+    keep_nothing = MeshEngine(MeshOptions(keep_mouth=False))
+
+    def contrast(image, track):
+        worn = swapped(keep_nothing, image, landmarks, crisp, track=track)
+        return worn.pixels[worn.alpha > 200].mean() / worn.pixels[lips].mean()
+
+    assert contrast(hazy, 1) < 0.75 * contrast(clear, 2)
+
+
 @pytest.mark.parametrize("shape", [0.0, 0.5])
 def test_the_region_may_lie_anywhere(engine, shape):
     landmarks = head()
@@ -252,6 +278,22 @@ def test_preparing_again_is_free(engine):
     texture = made._textures[face.key]
     made.prepare(face)
     assert made._textures[face.key] is texture
+
+
+def test_prepared_faces_are_bounded_and_the_worn_one_stays(monkeypatch):
+    monkeypatch.setattr("live.swap.mesh.engine.MOST_TEXTURES", 2)
+    ready = MeshEngine()
+    face, landmarks = source_face(), head()
+    swapped(ready, picture(landmarks), landmarks, face)
+    texture = ready._textures[face.key]
+    monkeypatch.setattr("live.swap.mesh.engine.make_texture", lambda source, canvas: texture)
+    for key in "bcde":
+        ready.prepare(SourceFace(key, key, face.image, face.landmarks, "composite"))
+    assert set(ready._textures) == {"a", "e"}
+    monkeypatch.setattr("live.swap.mesh.engine.MOST_TEXTURES", 7)
+    for key in "bcd":
+        ready.prepare(SourceFace(key, key, face.image, face.landmarks, "composite"))
+    assert set(ready._textures) == set("abcde")
 
 
 def test_a_source_that_was_not_prepared_is_prepared_on_air_and_said_so(caplog):
