@@ -1,0 +1,128 @@
+"""Colour and light: a face's skin colour as a smooth function of the canonical face, and the step between two faces.
+
+Works on logarithms of colours, where light multiplies skin by adding. Knows the canvas; knows nothing about textures'
+details, tracks or time.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from live.swap.mesh.canvas import GRID, Canvas, ramp, step
+from live.values import Floats, Pixels
+
+OFFSET = 6.0  # added to 0..255 before the logarithm: noise in black must not look like light
+_STIFFNESS = 0.02  # ridge per unit of weight
+_FIRST_DOUBT = 0.97  # of forehead, temples and sides, until the skin's colour is known from the rest
+_ROUNDS = 3
+_DOUBT = 0.18  # log units: differences from the smooth field beyond which a cell is probably not skin
+_TURNED_AWAY = (0.12, 0.45)  # cosine of the angle to the camera
+_KEPT_TONE = 0.7  # log units: a difference in skin tone up to about this is kept, more is exposure and followed
+_KEPT_TINT = 0.25  # the same for the channels against each other
+_COLOURED = (0.03, 0.12)  # log units between the channels of the target's skin: less is a black-and-white picture
+_DARKEST = 20  # the depth is that of every 20th of the cells that are not plain skin
+_HAZE = 0.15  # log units
+_HAZY, _LEAST_DETAIL = (0.2, 0.75), 0.6
+_EDGE_REACH = 0.16  # shares of the canvas: how far in from the outline colours are led over to the target's
+
+
+def observe(picture: Pixels, points: Floats, canvas: Canvas) -> Floats:
+    """Return the logarithm of the colours seen at the face's cells.
+
+    Args: picture (H, W, 3) BGR; points (468, 2) px of it.  Returns: (M, 3) float32.
+    """
+    low = np.clip(np.floor(points.min(axis=0)).astype(int) - 8, 0, np.array(picture.shape[1::-1]) - 1)
+    high = np.ceil(points.max(axis=0)).astype(int) + 8
+    picture = picture[low[1] : max(high[1], low[1] + 1), low[0] : max(high[0], low[0] + 1)]
+    small, width = picture, float(np.ptp(points[:, 0]))
+    while width > 1.5 * GRID and min(small.shape[:2]) > 1:
+        size = (small.shape[1] + 1) // 2, (small.shape[0] + 1) // 2
+        small, width = (
+            cv2.resize(small, size, interpolation=cv2.INTER_LINEAR),
+            width / 2,
+        )  # halving: the mean of 2 x 2
+    scale = np.array((small.shape[1] / picture.shape[1], small.shape[0] / picture.shape[0]), np.float32)
+    at = np.einsum("mcx,mc->mx", points[canvas.corners], canvas.weights)
+    at = ((at - low + 0.5) * scale - 0.5).astype(np.float32)
+    seen = cv2.remap(small, at[None, :, 0], at[None, :, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+    return np.log(seen.astype(np.float32) + np.float32(OFFSET))  # type: ignore[no-any-return]
+
+
+def fit(colours: Floats, trust: Floats, canvas: Canvas, known: Floats | None = None) -> Floats:
+    """Fit the smooth skin colour under doubt about what is skin.
+
+    Args: colours (M, 3) logarithms; trust (M,) >= 0; known: coefficients (K, 3) of the frame before.
+    Returns: coefficients (K, 3) of the canvas's basis.
+    Source: ridge regression, reweighted by squared Cauchy weights; the frame before stands for the first rounds.
+    """
+    basis = canvas.basis
+    weight = trust * (1 - _FIRST_DOUBT * canvas.hair)
+    total = float(weight.sum()) + 1e-3
+    mean = (weight @ colours) / total
+    ridge = np.diag((_STIFFNESS * total * canvas.stiffness + 1e-3).astype(np.float32))
+    centred = colours - mean
+    if known is not None:
+        off = colours - basis @ known
+        weight = _doubted(trust, (off - (weight @ off) / total).astype(np.float32))
+    for last in range(1 if known is not None else _ROUNDS, 0, -1):
+        weighted = (basis * weight[:, None]).T
+        coefficients = np.linalg.solve(weighted @ basis + ridge, weighted @ centred).astype(np.float32)
+        if last > 1:
+            weight = _doubted(trust, (centred - basis @ coefficients).astype(np.float32))
+    coefficients[0] += mean
+    return coefficients
+
+
+def _doubted(trust: Floats, off: Floats) -> Floats:
+    """Return trust (M,) lowered where colours are off (M, 3) the smooth field."""
+    distance = np.abs(off).max(axis=1) * np.float32(1 / _DOUBT)
+    return trust / (1 + distance * distance) ** 2  # type: ignore[no-any-return]
+
+
+def trust_in(facing: Floats, canvas: Canvas, skin: Floats | None = None) -> Floats:
+    """Return the weight (M,) of each cell in a fit: plain skin, turned to the camera, and not known to be covered.
+
+    Args: facing (T,) cosine per triangle; skin (M,) 0..1 what is known of hair and other things.
+    """
+    weight = canvas.skin * ramp(facing[canvas.triangle], *_TURNED_AWAY)
+    return weight if skin is None else weight * skin
+
+
+def depth(colours: Floats, skin: Floats, canvas: Canvas) -> float:
+    """Return how deep pupils, nostrils and the line of the lips lie below the skin, log units: haze lifts them.
+
+    Args: colours (M, 3) logarithms; skin (K, 3) the smooth skin colour.
+    """
+    off = (colours - canvas.basis @ skin).mean(axis=1)[canvas.skin < 0.5]
+    return float(-np.partition(off, len(off) // _DARKEST)[len(off) // _DARKEST])
+
+
+def colourfulness(skin: Floats, canvas: Canvas) -> float:
+    """Return 0 for a black-and-white picture's skin (K, 3), 1 for any other."""
+    return step(float(np.ptp(canvas.skin @ (canvas.basis @ skin) / canvas.skin.sum())), *_COLOURED)
+
+
+def detail(target_depth: float, source_depth: float) -> float:
+    """Return what share of the source's detail to wear, so that a crisp photo does not glare out of a hazy camera."""
+    share = max(target_depth + _HAZE, _HAZE) / max(source_depth + _HAZE, _HAZE)
+    return _LEAST_DETAIL + (1 - _LEAST_DETAIL) * step(share, *_HAZY)
+
+
+def gain(target: Floats, source: Floats, canvas: Canvas, *, colour: float, light: float) -> Floats:
+    """Return what the source's texture is to be multiplied by, per cell: (GRID, GRID, 3) float32.
+
+    Args: target, source: coefficients (K, 3); colour 0..1: how far the skin tone follows the target's; light 0..1: how
+        far the distribution of light does.
+    """
+    change = target - source
+    field = canvas.basis_everywhere @ change  # (GRID * GRID, 3)
+    mean = (canvas.skin @ (canvas.basis @ change)) / canvas.skin.sum()
+    tone = mean.mean()
+    tint = mean - tone
+    coloured = np.float32(colourfulness(target, canvas))
+    kept = _KEPT_TONE * np.tanh(tone / _KEPT_TONE) + coloured * _KEPT_TINT * np.tanh(tint / _KEPT_TINT)
+    own = (1 - colour) * kept + (1 - light) * (field - mean)
+    edge = 1 - ramp(canvas.depth, 0.0, _EDGE_REACH).reshape(-1, 1) if colour > 0 else np.float32(0)
+    applied: Floats = np.exp(np.clip(field - (1 - edge) * own, -3, 2)).reshape(GRID, GRID, 3).astype(np.float32)
+    return applied

@@ -1,0 +1,97 @@
+"""Where the worn face shows: the edge, hair over the forehead, and what stays the target's own.
+
+Knows the canvas and what was seen on it; knows nothing about textures or time.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from live.swap.mesh.canvas import Canvas, outline_depth, ramp, step
+from live.swap.mesh.topology import EYE_LEFT, EYE_RIGHT, LIDS_LEFT, LIDS_RIGHT, MESH_IN_CANVAS
+from live.values import Floats, Pixels
+
+_HAIR_DARKER = (0.30, 0.65)  # log units against the smooth skin colour
+_HAIR_BRIGHTER = (0.40, 0.75)
+_HAIR_TINT = (0.16, 0.34)
+_EYES = np.array((EYE_LEFT, EYE_RIGHT))
+_LIDS = np.array((LIDS_LEFT, LIDS_RIGHT))
+_LIDS_OPEN = (0.08, 0.2)  # height by width of the eyes' openings: closed, and open
+_LIDS_KEPT = 0.8  # of the way from the lid's edge to its crease
+_MOST_LEFT_OUT = 0.15  # of the face's width, at reach 0
+_KERNEL = np.ones((3, 3), np.uint8)
+FINE = 128
+"""Side of the opacity's canvas: on the coarse grid the edge would show its cells."""
+
+
+def skin_seen(colours: Floats, skin: Floats, trust: Floats, canvas: Canvas) -> Floats:
+    """Return how much each cell (M,) looks like skin, 0..1, judged only where hair may hang.
+
+    Args: colours (M, 3) logarithms; skin (K, 3) the smooth skin colour; trust (M,) how far each cell took part in it.
+    """
+    off = colours - canvas.basis @ skin
+    spread = float(np.sqrt((trust @ (off * off).mean(axis=1)) / max(float(trust.sum()), 1e-3)))
+    slack = max(1.0, spread / 0.12)  # noise, freckles and hard light widen what counts as skin
+    tone = off.mean(axis=1)
+    tint = np.abs(off - tone[:, None]).max(axis=1)
+    alien = np.maximum(ramp(-tone / slack, *_HAIR_DARKER), ramp(tone / slack, *_HAIR_BRIGHTER))
+    alien = np.maximum(alien, ramp(tint / slack, *_HAIR_TINT))
+    return (1 - alien * canvas.hair).astype(np.float32)
+
+
+def edge(*, reach: float, softness: float) -> Floats:
+    """Return the opacity that the outline leaves over the canvas, (FINE, FINE) float32 0..1.
+
+    Args: reach: 1: up to the outline, 0: the middle of the face only; softness: width of the soft edge, in shares of
+        the face's width.
+    """
+    start = (1 - reach) * _MOST_LEFT_OUT * MESH_IN_CANVAS
+    return ramp(outline_depth(FINE), start, start + max(softness, 0.005) * MESH_IN_CANVAS)
+
+
+def opacity(edges: Floats, bare: Floats, canvas: Canvas) -> Floats:
+    """Return edges (FINE, FINE) without what is not bare (M,) skin."""
+    kept = cv2.blur(canvas.spread(bare[:, None]), (3, 3))
+    shown: Floats = edges * cv2.resize(kept, (FINE, FINE), interpolation=cv2.INTER_LINEAR)
+    return shown
+
+
+def eye_rings(points: Floats) -> tuple[Floats, float]:
+    """Return what is kept of the eyes: the openings, and the more the lids close the more of the lids.
+
+    A closed lid would otherwise be painted with the stretched rim of the source's open eye.
+
+    Args: points (468, 2 or 3) px.  Returns: rings (2, 16, 2) px, and how far the eyes are closed, 0..1.
+    """
+    inner, outer = points[_EYES, :2], points[_LIDS, :2]
+    gap, width = (np.linalg.norm(inner[:, one] - inner[:, other], axis=1).sum() for one, other in ((4, 12), (0, 8)))
+    closed = 1 - step(float(gap) / max(float(width), 1e-3), *_LIDS_OPEN)
+    return inner + np.float32(_LIDS_KEPT * closed) * (outer - inner), closed
+
+
+def keep(mask: Pixels, rings: Floats, blur_px: float) -> None:
+    """Draw openings that stay the target's own into a mask (H, W): 255 inside, softly falling outside.
+
+    Args: rings (N, P, 2) px; blur_px: half the width of the transition.
+    """
+    height, width = mask.shape
+    around = 2 * int(np.ceil(blur_px)) + 1
+    for ring in rings:
+        low = np.maximum(np.floor(ring.min(axis=0)).astype(int) - around, 0)
+        high = np.minimum(np.ceil(ring.max(axis=0)).astype(int) + around + 1, (width, height))
+        if (high <= low).any():
+            continue
+        part = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)
+        cv2.fillPoly(part, [np.rint((ring - low) * 16).astype(np.int32)], 255, cv2.LINE_8, 4)
+        soft = cv2.blur(cv2.dilate(part, _KERNEL), (around, around))
+        target = mask[low[1] : high[1], low[0] : high[0]]
+        cv2.max(target, cv2.max(part, soft), target)
+
+
+def look_up(grid: Floats, at: Floats) -> Floats:
+    """Sample a map over the canvas, (S, S) or (S, S, K), at canvas coordinates (H, W, 2) in 0..1."""
+    scale = np.float32(grid.shape[0])
+    where = at * scale - np.float32(0.5)
+    found: Floats = cv2.remap(grid, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return found
