@@ -238,7 +238,5 @@ def _picture_stream(container: InputContainer) -> Any:
         raise CaptureError("it holds text, no pictures")
     if too_large(stream.codec_context.width, stream.codec_context.height):
         size = f"{stream.codec_context.width}x{stream.codec_context.height}"
-        raise CaptureError(
-            f"pictures of {size} are out of bounds: up to 16384 px a side and 128 megapixels are taken"
-        )
+        raise CaptureError(f"pictures of {size} are out of bounds: up to 16384 px a side and 128 megapixels are taken")
     return stream

@@ -133,9 +133,7 @@ def _modes(descriptor: int, control: Control) -> list[CameraMode]:
                 seconds, parts = struct.unpack_from("II", interval, 20)
                 if seconds and parts:
                     rates.append(round(parts / seconds, 3))
-                if (
-                    struct.unpack_from("I", interval, 16)[0] != 1
-                ):  # stepwise: the shortest interval is all that counts
+                if struct.unpack_from("I", interval, 16)[0] != 1:  # stepwise: the shortest interval is all that counts
                     break
             format = code.decode("ascii", "replace").strip()
             modes.append(CameraMode(format, width, height, tuple(sorted(set(rates), reverse=True))))

@@ -192,9 +192,7 @@ class Layout:
                 )
             if pixels.ndim != 3 or pixels.shape[2] != 3 or too_large(pixels.shape[1], pixels.shape[0]):
                 raise CaptureError(f"a picture of shape {pixels.shape} is not BGR")
-            return Picture(
-                (np.ascontiguousarray(pixels),), PixelFormat.BGR, pixels.shape[1], pixels.shape[0], Colour()
-            )
+            return Picture((np.ascontiguousarray(pixels),), PixelFormat.BGR, pixels.shape[1], pixels.shape[0], Colour())
         count = {"NV12": width * (height + height // 2), "GREY": width * height}.get(self._fourcc, width * height * 2)
         if pixels.dtype != np.uint8 or pixels.size != count or width % 2 or height % 2 or not count:
             raise CaptureError(f"a picture of {pixels.size} bytes is not {self._fourcc} of {width}x{height}")

@@ -22,15 +22,11 @@ def existing_file(given: str) -> Path:
         if not path.exists():
             raise UsageError(f"there is no file {given}{_near(path)}")
         if not path.is_file():
-            raise UsageError(
-                f"{given} is not a file; give a video, a picture, or an address such as camera or screen"
-            )
+            raise UsageError(f"{given} is not a file; give a video, a picture, or an address such as camera or screen")
         if path.stat().st_size == 0:
             raise UsageError(f"{given} is empty (0 bytes); give a video or a picture")
     except (OSError, ValueError) as error:  # a name too long, a null character, a folder that may not be entered
-        raise UsageError(
-            f"{given[:200]!r} cannot be looked up: {getattr(error, 'strerror', None) or error}"
-        ) from error
+        raise UsageError(f"{given[:200]!r} cannot be looked up: {getattr(error, 'strerror', None) or error}") from error
     if not os.access(path, os.R_OK):
         raise UsageError(f"{given} may not be read by this user; change its permissions (chmod +r) or choose another")
     return path

@@ -179,9 +179,7 @@ def _x11grab(region: tuple[int, int, int, int] | None, title: str, rate: dict[st
 def _window(title: str) -> str:
     """The id of the first window whose title has this part. Raises: UsageError, CaptureError."""
     if shutil.which("xwininfo") is None:
-        raise CaptureError(
-            "finding a window needs xwininfo; install it (apt install x11-utils), or use screen:x,y,w,h"
-        )
+        raise CaptureError("finding a window needs xwininfo; install it (apt install x11-utils), or use screen:x,y,w,h")
     try:
         listing = subprocess.run(
             ["xwininfo", "-root", "-tree"],

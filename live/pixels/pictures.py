@@ -78,9 +78,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
     except IsADirectoryError as error:
         raise PictureError(f"{path} is a folder; give one picture in it") from error
     except PermissionError as error:
-        raise PictureError(
-            f"{path} may not be read by this user; change its permissions or choose another"
-        ) from error
+        raise PictureError(f"{path} may not be read by this user; change its permissions or choose another") from error
     except UnidentifiedImageError as error:
         raise PictureError(
             f"{path.name} is not a picture, whatever its name says; "
@@ -110,9 +108,7 @@ def bgr_of(image: Image.Image, max_side_px: int) -> Pixels:
     if max(image.size) > max_side_px:
         scale = max_side_px / max(image.size)
         size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-        image = image.resize(
-            size, Image.Resampling.BOX if scale < 0.25 else Image.Resampling.BICUBIC, reducing_gap=2.0
-        )
+        image = image.resize(size, Image.Resampling.BOX if scale < 0.25 else Image.Resampling.BICUBIC, reducing_gap=2.0)
     image = _upright(image)
     if image.mode == "RGBA":
         ground = Image.new("RGBA", image.size, (GREY, GREY, GREY, 255))

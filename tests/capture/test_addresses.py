@@ -59,9 +59,7 @@ def test_a_missing_path_names_similar_files(tmp_path: Path) -> None:
         route(str(tmp_path / "talk.mov"))
 
 
-def test_a_mistyped_word_that_is_nearly_a_file_names_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_mistyped_word_that_is_nearly_a_file_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_h264(tmp_path / "x.mp4", 2).rename("interview")
     with pytest.raises(UsageError, match="in that folder is interview"):
@@ -76,7 +74,5 @@ def test_every_module_named_has_a_file() -> None:
 
 
 def test_importing_the_package_loads_no_library() -> None:
-    code = (
-        "import sys, live.capture; sys.exit(bool({'av', 'cv2', 'PIL', 'torch', 'numpy.testing'} & set(sys.modules)))"
-    )
+    code = "import sys, live.capture; sys.exit(bool({'av', 'cv2', 'PIL', 'torch', 'numpy.testing'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0

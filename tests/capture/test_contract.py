@@ -132,9 +132,7 @@ def test_info_matches_the_frames_and_planes_belong_to_the_reader(kind: str, reac
             assert plane.dtype == "uint8"
             assert plane.flags.c_contiguous
             plane[...] = 7  # owned: neither refused nor seen by a later frame
-    assert len({plane.ctypes.data for frame in frames for plane in frame.planes}) == sum(
-        len(f.planes) for f in frames
-    )
+    assert len({plane.ctypes.data for frame in frames for plane in frame.planes}) == sum(len(f.planes) for f in frames)
     times_s = [frame.time_s for frame in frames]
     assert times_s == sorted(times_s)
 

@@ -271,9 +271,7 @@ def test_hls_is_paced_too(web: str, tmp_path: Path) -> None:
 
 def test_a_playlist_from_the_network_reads_no_local_files(web: str, tmp_path: Path) -> None:
     local = write_h264(tmp_path / "secret.ts", 25)
-    (tmp_path / "a.m3u8").write_text(
-        f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{local}\n#EXT-X-ENDLIST\n"
-    )
+    (tmp_path / "a.m3u8").write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{local}\n#EXT-X-ENDLIST\n")
     with pytest.raises(CaptureError):
         stream.open(f"{web}/a.m3u8", Wanted())
 

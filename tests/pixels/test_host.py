@@ -85,9 +85,7 @@ def test_a_region_is_the_same_as_that_part_of_the_whole(format: PixelFormat) -> 
     assert np.abs(whole - part)[2:-2, 2:-2].max() <= 3
 
 
-@pytest.mark.parametrize(
-    ("one", "other"), [(PixelFormat.NV12, PixelFormat.I420), (PixelFormat.YUYV, PixelFormat.I422)]
-)
+@pytest.mark.parametrize(("one", "other"), [(PixelFormat.NV12, PixelFormat.I420), (PixelFormat.YUYV, PixelFormat.I422)])
 def test_formats_with_the_same_samples_convert_without_loss(one: PixelFormat, other: PixelFormat) -> None:
     rng = np.random.default_rng(2)
     planes = tuple(rng.integers(0, 256, shape, dtype=np.uint8) for shape in host.plane_shapes(one, 32, 20))

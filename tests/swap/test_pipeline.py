@@ -34,9 +34,11 @@ def test_a_swapped_face_proves_its_frame_and_nothing_else_is_touched() -> None:
 @pytest.mark.parametrize("strongest", [0, 120, 240])
 def test_a_face_that_the_engine_fades_out_is_not_proven(strongest: int) -> None:
     engine = PaintEngine()
-    engine.swap = lambda jobs, settings: [  # type: ignore[method-assign]
-        Worn(job.region.copy(), np.full(job.region.shape[:2], strongest, np.uint8)) for job in jobs
-    ]
+    engine.swap = (
+        lambda jobs, settings: [  # type: ignore[method-assign]
+            Worn(job.region.copy(), np.full(job.region.shape[:2], strongest, np.uint8)) for job in jobs
+        ]
+    )
     assert not process(engine).proof.proven
 
 

@@ -227,9 +227,7 @@ class MeshEngine:
         return opacity
 
 
-def _lay_over_bent(
-    region: Pixels, drawn: Drawn, face: Pixels, opacity: Pixels, pixels: Pixels, alpha: Pixels
-) -> None:
+def _lay_over_bent(region: Pixels, drawn: Drawn, face: Pixels, opacity: Pixels, pixels: Pixels, alpha: Pixels) -> None:
     """Lay the face over the target bent to its proportions, into pixels (H, W, 3) and alpha (H, W) of the region."""
     assert drawn.bent is not None
     origin = drawn.bent.part.enlarged(drawn.bent.origin)

@@ -46,9 +46,7 @@ def draw(points: Floats, triangles: Ids, order: Ids, size: tuple[int, int]) -> I
     stop = np.clip(right, -1, width - 1).astype(np.int32)
     base = row * np.int32(width)
     span, cell = _expand(start + base, stop + base)
-    seen[cell] = order.take(triangle, mode="clip").take(
-        span, mode="clip"
-    )  # repeated cells keep the last value written
+    seen[cell] = order.take(triangle, mode="clip").take(span, mode="clip")  # repeated cells keep the last value written
     return seen.reshape(size)
 
 

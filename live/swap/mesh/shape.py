@@ -25,9 +25,7 @@ _SIDEWAYS_DEG = 25.0
 def proportions(landmarks: Floats, pose: Pose, topology: Topology) -> Floats:
     """Return the face (468, 3) without pose and made symmetric, in canonical units."""
     upright = ((landmarks - pose.centre) / np.float32(max(pose.scale, 1e-6))) @ pose.rotation
-    symmetric: Floats = ((upright + upright[topology.mirror] * np.array((-1, 1, 1), np.float32)) / 2).astype(
-        np.float32
-    )
+    symmetric: Floats = ((upright + upright[topology.mirror] * np.array((-1, 1, 1), np.float32)) / 2).astype(np.float32)
     return symmetric
 
 
@@ -51,9 +49,7 @@ def difference(source: Floats, target: Floats, source_opening: float) -> Floats:
     """
     smoothing, lips, jaw = _parts()
     lack = smoothing @ (source - target)
-    lack = lack + lips[:, None] * (
-        lack[lips > 0.99].mean(axis=0) - lack
-    )  # lips move as one: their form is expression
+    lack = lack + lips[:, None] * (lack[lips > 0.99].mean(axis=0) - lack)  # lips move as one: their form is expression
     lack *= 1 - jaw[:, None] * np.float32(step(source_opening, *_OPEN))
     length = np.linalg.norm(lack, axis=1, keepdims=True)
     bounded: Floats = (lack * (_MOST * np.tanh(length / _MOST) / np.maximum(length, 1e-6))).astype(np.float32)

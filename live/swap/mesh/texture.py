@@ -58,9 +58,7 @@ def make_texture(source: SourceFace, canvas: Canvas) -> Texture:
     landmarks = source.landmarks[:VERTICES].astype(np.float32)
     scale = min(1.0, SIZE_PX * 0.8 / max(1.0, float(np.ptp(landmarks[:, 0]))))
     picture = (
-        cv2.resize(source.image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        if scale < 1
-        else source.image
+        cv2.resize(source.image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else source.image
     )
     points = (landmarks[:, :2] + 0.5) * scale - 0.5
     pixels, seen = _unwrap(picture, points, canvas), _visible(landmarks, canvas)

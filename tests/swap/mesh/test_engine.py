@@ -200,10 +200,7 @@ def test_a_face_partly_outside_the_picture_is_worn_where_it_is_seen(engine, midd
     whole, landmarks = picture(head()), head(middle=middle)
     worn = swapped(engine, whole, landmarks, source_face(), shape=shape)
     inside = (
-        (landmarks[:468, 0] > 10)
-        & (landmarks[:468, 0] < 390)
-        & (landmarks[:468, 1] > 10)
-        & (landmarks[:468, 1] < 410)
+        (landmarks[:468, 0] > 10) & (landmarks[:468, 0] < 390) & (landmarks[:468, 1] > 10) & (landmarks[:468, 1] < 410)
     )
     points = landmarks[:468][inside].astype(int)
     assert (worn.alpha[points[:, 1], points[:, 0]] > 100).mean() > 0.4
