@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import live  # noqa: F401  first of all: it loads PyAV before any test loads OpenCV, see there
+
 MARKS = {
     "gpu": lambda: Path("/proc/driver/nvidia/version").exists(),
     "screen": lambda: sys.platform == "linux" and shutil.which("Xvfb") is not None,

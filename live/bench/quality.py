@@ -77,7 +77,7 @@ class Judge:
         face = cv2.warpAffine(image, matrix, (112, 112), flags=cv2.INTER_AREA)[..., ::-1]
         values = ((face.astype(np.float32) / 255 - _MEAN) / _STD).transpose(2, 0, 1)[None]
         vector = self._session.run(None, {self._session.get_inputs()[0].name: values})[0].ravel()
-        return vector / np.linalg.norm(vector)  # type: ignore[no-any-return]
+        return vector / np.linalg.norm(vector)
 
 
 def read_clip(clips: Path, labels: Path, name: str, *, limit: int) -> list[Labelled]:

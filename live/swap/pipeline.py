@@ -11,7 +11,6 @@ from live.privacy import Rectangle, Rules, Seen, Watch
 from live.swap.contract import Engine, Job, Worn
 from live.values import Face, Frame, Settings, SourceFace, Swapped
 
-
 OPAQUE = 250
 """A face whose alpha reaches this counts as swapped; one that the engine fades out (a profile) does not."""
 

@@ -46,7 +46,7 @@ def observe(picture: Pixels, points: Floats, canvas: Canvas) -> Floats:
     at = np.einsum("mcx,mc->mx", points[canvas.corners], canvas.weights)
     at = ((at - low + 0.5) * scale - 0.5).astype(np.float32)
     seen = cv2.remap(small, at[None, :, 0], at[None, :, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
-    return np.log(seen.astype(np.float32) + np.float32(OFFSET))  # type: ignore[no-any-return]
+    return np.log(seen.astype(np.float32) + np.float32(OFFSET))
 
 
 def fit(colours: Floats, trust: Floats, canvas: Canvas, known: Floats | None = None) -> Floats:
@@ -77,7 +77,7 @@ def fit(colours: Floats, trust: Floats, canvas: Canvas, known: Floats | None = N
 def _doubted(trust: Floats, off: Floats) -> Floats:
     """Return trust (M,) lowered where colours are off (M, 3) the smooth field."""
     distance = np.abs(off).max(axis=1) * np.float32(1 / _DOUBT)
-    return trust / (1 + distance * distance) ** 2  # type: ignore[no-any-return]
+    return trust / (1 + distance * distance) ** 2
 
 
 def trust_in(facing: Floats, canvas: Canvas, skin: Floats | None = None) -> Floats:

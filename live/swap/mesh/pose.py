@@ -62,7 +62,7 @@ def facing_of(landmarks: Floats, topology: Topology) -> Floats:
     (ax, bx, cx), (ay, by, cy), (az, bz, cz) = (landmarks[:, axis].take(corners) for axis in range(3))
     bx, by, bz, cx, cy, cz = bx - ax, by - ay, bz - az, cx - ax, cy - ay, cz - az
     x, y, z = by * cz - bz * cy, bz * cx - bx * cz, bx * cy - by * cx
-    return (z / np.maximum(np.sqrt(x * x + y * y + z * z), 1e-6)).astype(np.float32)  # type: ignore[no-any-return]
+    return (z / np.maximum(np.sqrt(x * x + y * y + z * z), 1e-6)).astype(np.float32)
 
 
 def pose_of(landmarks: Floats, topology: Topology) -> Pose:

@@ -104,4 +104,4 @@ def _normals(positions: Floats, triangles: Ids) -> Floats:
     facing = np.cross(b - a, c - a)
     normals = np.zeros_like(positions)
     np.add.at(normals, triangles.ravel(), np.repeat(facing, 3, axis=0))
-    return (normals / np.linalg.norm(normals, axis=1, keepdims=True)).astype(np.float32)  # type: ignore[no-any-return]
+    return (normals / np.linalg.norm(normals, axis=1, keepdims=True)).astype(np.float32)
