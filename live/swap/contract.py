@@ -30,6 +30,8 @@ class Worn:
     """(H, W, 3) BGR."""
     alpha: Pixels
     """(H, W) 0..255: how much of `pixels` replaces the region; 0 outside the face, whatever `pixels` holds there."""
+    opacity: float = 1.0
+    """0..1: of the face itself. Below 1 the target shines through (an engine may fade out in profile): not proven."""
 
 
 class Engine(Protocol):

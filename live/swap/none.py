@@ -25,7 +25,7 @@ class NoEngine:
 
     def swap(self, jobs: Sequence[Job], settings: Settings) -> list[Worn]:
         """Each region as it came, alpha 0."""
-        return [Worn(job.region, np.zeros(job.region.shape[:2], np.uint8)) for job in jobs]
+        return [Worn(job.region, np.zeros(job.region.shape[:2], np.uint8), 0.0) for job in jobs]
 
     def forget(self, track: int) -> None:
         """Nothing is kept."""

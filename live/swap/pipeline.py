@@ -11,8 +11,8 @@ from live.privacy import Rectangle, Rules, Seen, Watch
 from live.swap.contract import Engine, Job, Worn
 from live.values import Face, Frame, Settings, SourceFace, Swapped
 
-OPAQUE = 250
-"""A face whose alpha reaches this counts as swapped; one that the engine fades out (a profile) does not."""
+OPAQUE = 0.99
+"""A face as opaque as this counts as swapped; one that the engine fades out (a profile) does not."""
 
 
 LEAST_PX = 8
@@ -64,7 +64,7 @@ class Pipeline:
         with self._meter.stage("paste"):
             for (_, box), worn in zip(worked, results, strict=True):
                 host.paste(frame, box, worn.pixels, _faded(worn, settings.strength))
-        return [face.box for (face, _), worn in zip(worked, results) if worn.alpha.max(initial=0) >= OPAQUE]
+        return [face.box for (face, _), worn in zip(worked, results) if worn.opacity >= OPAQUE]
 
     def _forget_ended(self, faces: list[Face]) -> None:
         followed = {face.track for face in faces}

@@ -31,12 +31,12 @@ def test_a_swapped_face_proves_its_frame_and_nothing_else_is_touched() -> None:
     assert np.array_equal(shown, picture())
 
 
-@pytest.mark.parametrize("strongest", [0, 120, 240])
-def test_a_face_that_the_engine_fades_out_is_not_proven(strongest: int) -> None:
+@pytest.mark.parametrize("opacity", [0, 0.5, 0.98])
+def test_a_face_that_the_engine_fades_out_is_not_proven(opacity: float) -> None:
     engine = PaintEngine()
     engine.swap = (
         lambda jobs, settings: [  # type: ignore[method-assign]
-            Worn(job.region.copy(), np.full(job.region.shape[:2], strongest, np.uint8)) for job in jobs
+            Worn(job.region.copy(), np.full(job.region.shape[:2], 255, np.uint8), opacity) for job in jobs
         ]
     )
     assert not process(engine).proof.proven

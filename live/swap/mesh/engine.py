@@ -143,13 +143,14 @@ class MeshEngine:
             placed = shape.moved(landmarks, pose, np.float32(settings.shape) * track.lack)
         drawn = draw(landmarks, placed, facing, job.region.shape[:2], self._canvas.topology)
         pixels, alpha = job.region.copy(), np.zeros(job.region.shape[:2], np.uint8)
-        face, opacity = self._colour(drawn, texture, track, pose), self._opacity(drawn, track, pose, placed)
+        faded = step(abs(pose.yaw_deg), *self.options.fade_deg)
+        face, opacity = self._colour(drawn, texture, track, pose), self._opacity(drawn, track, pose, placed, 1 - faded)
         if drawn.bent is not None:
             _lay_over_bent(job.region, drawn, face, opacity, pixels, alpha)
         else:
             x1, y1, x2, y2 = drawn.part.area
             pixels[y1:y2, x1:x2], alpha[y1:y2, x1:x2] = face, opacity
-        return Worn(pixels, alpha)
+        return Worn(pixels, alpha, 1 - faded)
 
     def _texture_of(self, source: SourceFace) -> Texture:
         self._worn = source.key
@@ -208,13 +209,13 @@ class MeshEngine:
             cv2.addWeighted(worn, share, cv2.convertScaleAbs(plain), 1 - share, 0, dst=worn)
         return worn
 
-    def _opacity(self, drawn: Drawn, track: _Track, pose: Pose, placed: Floats) -> Pixels:
+    def _opacity(self, drawn: Drawn, track: _Track, pose: Pose, placed: Floats, share: float) -> Pixels:
         """Return the opacity (h, w) 0..255."""
         options = self.options
         edge = mask.opacity(self._edges, track.bare, self._canvas)
         covered = cv2.blur(drawn.face, (5, 5), borderType=cv2.BORDER_REPLICATE)
         cells = mask.look_up(edge, drawn.at) * ramp(covered, 0.5, 1.0)
-        cells *= 255 * (1 - step(abs(pose.yaw_deg), *options.fade_deg))
+        cells *= 255 * share
         alpha = drawn.part.enlarged(cells).astype(np.uint8)
         corner, blur_px = np.array(drawn.part.area[:2], np.float32), max(1.0, pose.scale * _TRANSITION)
         kept = np.zeros_like(alpha)

@@ -318,14 +318,15 @@ def test_several_faces_come_back_in_order(engine):
 
 
 def test_a_face_seen_from_the_side_fades(engine):
-    front = swapped(engine, picture(head(0)), head(0), source_face()).alpha
+    front = swapped(engine, picture(head(0)), head(0), source_face())
     engine.forget(1)
-    side = swapped(engine, picture(head(69)), head(69), source_face()).alpha
+    side = swapped(engine, picture(head(69)), head(69), source_face())
     engine.forget(1)
-    gone = swapped(engine, picture(head(80)), head(80), source_face()).alpha
-    assert front.max() == 255
-    assert 30 < side.max() < 225
-    assert gone.max() == 0
+    gone = swapped(engine, picture(head(80)), head(80), source_face())
+    assert (front.alpha.max(), front.opacity) == (255, 1)
+    assert 30 < side.alpha.max() < 225
+    assert 0.1 < side.opacity < 0.9
+    assert (gone.alpha.max(), gone.opacity) == (0, 0)
 
 
 def test_the_region_holds_the_face_and_its_margin(engine):
