@@ -74,7 +74,7 @@ def build(preset: Preset, ask: Ask) -> tuple[Session, Engine]:
     """
     cv2.setNumThreads(preset.threads.opencv or -1)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # its warnings are about what we handle
-    engine = _engine(preset)
+    engine = build_engine(preset)
     source = _source_face(preset, ask) if engine.proves else None
     if source is not None:
         engine.prepare(source)
@@ -91,13 +91,13 @@ def build(preset: Preset, ask: Ask) -> tuple[Session, Engine]:
     rules = Rules(**preset.privacy.model_dump(exclude={"protect"}))
     settings = Settings(source=source, strength=preset.swap.strength, shape=preset.swap.shape)
     badge = Badge(preset.badge.text, preset.badge.corner) if preset.badge.show else None
-    pipeline = Pipeline(_tracker(preset) if engine.proves else None, engine, rules, meter)
+    pipeline = Pipeline(build_tracker(preset) if engine.proves else None, engine, rules, meter)
     duration_s = ask.duration_s or (TOUR_S if tour else None)
     session = Session(capture, pipeline, opened, settings, rules, Switches(), meter, badge, duration_s)
     return session, engine
 
 
-def _engine(preset: Preset) -> Engine:
+def build_engine(preset: Preset) -> Engine:
     if preset.engine == "none":
         from live.swap.none import NoEngine
 
@@ -112,7 +112,7 @@ def _engine(preset: Preset) -> Engine:
     return MeshEngine(MeshOptions(**keys))
 
 
-def _tracker(preset: Preset) -> Tracker:
+def build_tracker(preset: Preset) -> Tracker:
     threads, faces = preset.threads.network, preset.faces
     detector = Detector(
         models_dir() / "detector.onnx", width_px=faces.detector_width_px, score=faces.detector_score, threads=threads
