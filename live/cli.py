@@ -13,6 +13,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+# Before OpenCV: both wheels carry a libxcb. With OpenCV's first, grabbing a screen through PyAV crashes the process;
+# with PyAV's first, OpenCV's windows do not open, which is why they live in a process of their own.
+import av as av
+
 from live import __version__
 from live.config import load_preset, preset_names
 from live.errors import LiveError, UsageError

@@ -98,6 +98,7 @@ def build(preset: Preset, ask: Ask) -> tuple[Session, Engine]:
 
 
 def build_engine(preset: Preset) -> Engine:
+    """The engine a preset names. Raises: UsageError for `none` without the word `pass`."""
     if preset.engine == "none":
         from live.swap.none import NoEngine
 
@@ -113,6 +114,7 @@ def build_engine(preset: Preset) -> Engine:
 
 
 def build_tracker(preset: Preset) -> Tracker:
+    """Perception as a preset wants it. Raises: ModelError."""
     threads, faces = preset.threads.network, preset.faces
     detector = Detector(
         models_dir() / "detector.onnx", width_px=faces.detector_width_px, score=faces.detector_score, threads=threads

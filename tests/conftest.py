@@ -7,9 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import av  # noqa: F401  before any test loads OpenCV, see live/cli.py
 import pytest
-
-import live  # noqa: F401  first of all: it loads PyAV before any test loads OpenCV, see there
 
 MARKS = {
     "gpu": lambda: Path("/proc/driver/nvidia/version").exists(),
