@@ -257,9 +257,11 @@ def _shrink(plane: Pixels, format: PixelFormat) -> Pixels:
 
 def _blend(target: Pixels, new: Pixels, alpha: Pixels) -> None:
     """In place: target += (new - target) * alpha / 255, exact where alpha is 0 or 255. Shapes (h, w) or (h, w, 3)."""
-    # cv2.blendLinear divides by the sum of weights + 1e-5: a weight of 0 still returns the exact uint8 after rounding.
-    weight = alpha.astype(np.float32) * np.float32(1 / 255)
-    target[...] = cv2.blendLinear(np.ascontiguousarray(target), np.ascontiguousarray(new), 1 - weight, weight)
+    # Two scaled 8-bit products take 0.18 ms where cv2.blendLinear takes 0.96 (438 x 372); they may be off by one.
+    if target.ndim == 3:
+        alpha = cv2.merge([alpha] * 3)
+    rest = cv2.multiply(target, cv2.bitwise_not(alpha), scale=1 / 255)
+    target[...] = cv2.add(rest, cv2.multiply(new, alpha, scale=1 / 255))
 
 
 def _planes_of(bgr: Pixels, format: PixelFormat, colour: Colour) -> tuple[Pixels, ...]:
