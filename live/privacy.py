@@ -15,6 +15,8 @@ from enum import Enum
 from live.values import Proof
 
 MOST_DOUBTS = 64
+BRIEF = 0.3
+"""Share of `settle_s` for which something doubtful counts."""
 
 
 Rectangle = tuple[float, float, float, float]
@@ -89,6 +91,8 @@ class Seen:
     """Boxes of the faces whose tracks ended in this frame."""
     unmatched: tuple[Rectangle, ...] = ()
     """Detections that no followed face explains."""
+    doubtful: tuple[Rectangle, ...] = ()
+    """Places that might be a face and might not: weak detections, and weak tracks that ended at once."""
     cut: bool = False
     """The scene changed."""
 
@@ -101,7 +105,8 @@ class Watch:
 
     It keeps *doubts*: places where a face may be that is not swapped. A track that ends leaves one, a detection that no
     swapped face covers leaves one, and everywhere is in doubt at the start and after a scene cut. A doubt ends when a
-    swapped face covers it, or when the detector has been silent about it for `settle_s`.
+    swapped face covers it, or when the detector has been silent about it for `settle_s`; what was only doubtful itself
+    ends sooner, within the time that a picture is held.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -117,10 +122,12 @@ class Watch:
         """
         if seen.cut or not self._started:
             self._started = True
-            self._doubts = [(EVERYWHERE, now_s, "nobody seen yet")]
-        fresh = [(box, now_s, "a face was lost from sight") for box in seen.lost]
-        fresh += [(box, now_s, "a face is seen but not followed") for box in seen.unmatched]
-        older = [doubt for doubt in self._doubts if now_s - doubt[1] < self._settle_s]
+            self._doubts = [(EVERYWHERE, now_s + self._settle_s, "nobody seen yet")]
+        until_s = now_s + self._settle_s
+        fresh = [(box, until_s, "a face was lost from sight") for box in seen.lost]
+        fresh += [(box, until_s, "a face is seen but not followed") for box in seen.unmatched]
+        fresh += [(box, now_s + BRIEF * self._settle_s, "something may be a face") for box in seen.doubtful]
+        older = [doubt for doubt in self._doubts if now_s < doubt[1]]
         self._doubts = [doubt for doubt in [*fresh, *older] if not any(covers(box, doubt[0]) for box in swapped)][
             :MOST_DOUBTS
         ]
@@ -130,8 +137,8 @@ class Watch:
         if len(swapped) < found:
             return Proof(False, f"{len(swapped)} of {found} faces swapped", found, len(swapped))
         if self._doubts:
-            _, since_s, why = self._doubts[0]
-            return Proof(False, f"{why}, {max(now_s - since_s, 0):.1f} s ago", found, len(swapped))
+            _, until_s, why = max(self._doubts, key=lambda doubt: doubt[1])
+            return Proof(False, f"{why}; {until_s - now_s:.1f} s to go", found, len(swapped))
         return Proof(True, f"{found} of {found} faces swapped" if found else "nobody in the picture", found, found)
 
 

@@ -97,6 +97,13 @@ def test_a_detection_that_nobody_follows_leaves_doubt_until_it_is_silent() -> No
     assert prove(watch, 1.0, (LEFT,), found=(LEFT,))
 
 
+def test_something_doubtful_is_held_only_briefly() -> None:
+    watch = Watch(Rules())
+    assert not prove(watch, 0.0, (LEFT,), found=(LEFT,), doubtful=(RIGHT,))
+    assert not prove(watch, 0.2, (LEFT,), found=(LEFT,))
+    assert prove(watch, 0.3, (LEFT,), found=(LEFT,))
+
+
 def test_a_lost_face_leaves_doubt_until_it_is_followed_again() -> None:
     watch = Watch(Rules())
     assert prove(watch, 0.0, (LEFT, RIGHT), found=(LEFT, RIGHT))

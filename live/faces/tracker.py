@@ -6,6 +6,7 @@ Says what it saw, including what it lost; whether a frame may be shown is decide
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 
 import cv2
 import numpy as np
@@ -19,14 +20,27 @@ from live.values import Detection, Face, Floats, Frame, Pixels
 UNCONFIRMED_S = 2.0
 """A followed face that the detector has not seen for so long has to be a very good face."""
 VERY_GOOD = 0.9
-NOT_A_FACE = 0.2
-"""A detection whose landmarks score less, looked at closely, is a false alarm of the detector."""
-SURE_DETECTION = 0.8
-"""... unless the detector is as sure as this."""
+NOT_A_FACE = 0.4
+"""A detection whose landmarks score less, looked at closely, is a false alarm of the detector ..."""
+SURE_DETECTION = 0.75
+"""... unless the detector is as sure as this: then it is a face that cannot be followed."""
+LEAST_EVIDENCE = 0.4
+"""Detector's times landmarker's score from which on a newcomer is followed. Faces on webcams reach 0.8 and more."""
+SURE_AFTER_S = 0.5
+"""A track that was followed for so long, or that a sure detection confirmed, is a face: losing it is told as such."""
 CUT_DIFFERENCE, CUT_COLOURS = 30.0, 0.4
 """A scene cut changes both the picture (mean difference of thumbnails, 0..255) and its colours (Bhattacharyya distance
 of histograms, 0..1). Measured: cuts 43..120 and 0.5..0.9, a shaken camera 55 and 0.11, a flickering lamp 18 and 0.3."""
 TINY_PX = (40, 24)
+
+
+class Outcome(Enum):
+    """What became of a detection that no track explains."""
+
+    FOLLOWED = "a new track"
+    NOTHING = "a false alarm"
+    DOUBTFUL = "perhaps a face"
+    UNMATCHED = "a face that cannot be followed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +62,9 @@ class Track:
     """(478, 3) frame px, as the landmarker gave them."""
     score: float
     confirmed_s: float
+    begun_s: float
+    sure: bool
+    """A face beyond doubt."""
     filter: OneEuro
     landmarks: Floats = field(init=False)
     """Smoothed."""
@@ -84,13 +101,20 @@ class Tracker:
             self._tracks = []
         lost = self._follow(frame, now_s)
         unmatched: list[Rectangle] = []
+        doubtful = [track.box for track in lost if not track.sure]
         if cut or self._frames % self._options.detector_every == 0 or lost or not self._tracks:
-            detections = self._detector.detect(thumbnail, scale)
-            unmatched = self._reconcile(frame, detections, now_s)
+            for detection in self._reconcile(self._detector.detect(thumbnail, scale), now_s):
+                outcome = self._start(frame, detection, now_s)
+                if outcome is Outcome.UNMATCHED:
+                    unmatched.append(detection.box)
+                elif outcome is Outcome.DOUBTFUL:
+                    doubtful.append(detection.box)
+            self._tracks = _without_doubles(self._tracks)
         self._frames += 1
         found = tuple(track.box for track in self._tracks)
         faces = [Face(track.landmarks, track.box, track.score, track.number) for track in self._tracks]
-        return faces, Seen(found, tuple(lost), tuple(unmatched), cut)
+        surely_lost = tuple(track.box for track in lost if track.sure)
+        return faces, Seen(found, surely_lost, tuple(unmatched), tuple(doubtful), cut)
 
     def _is_cut(self, thumbnail: Pixels) -> bool:
         tiny = cv2.resize(thumbnail, TINY_PX, interpolation=cv2.INTER_AREA)
@@ -99,8 +123,8 @@ class Tracker:
             return False
         return cv2.compareHist(_colours(before), _colours(tiny), cv2.HISTCMP_BHATTACHARYYA) > CUT_COLOURS
 
-    def _follow(self, frame: Frame, now_s: float) -> list[Rectangle]:
-        """Move every track to this frame; returns the boxes of those that were lost."""
+    def _follow(self, frame: Frame, now_s: float) -> list[Track]:
+        """Move every track to this frame; returns those that were lost."""
         if not self._tracks:
             return []
         matrices = np.stack([patch_from_landmarks(track.raw) for track in self._tracks])
@@ -111,46 +135,47 @@ class Tracker:
             if score >= needed and _plausible(points, track.raw):
                 track.raw, track.score = points, float(score)
                 track.landmarks = track.filter.smooth(points, now_s)
+                track.sure = track.sure or now_s - track.begun_s >= SURE_AFTER_S
                 kept.append(track)
             else:
-                lost.append(track.box)
+                lost.append(track)
         self._tracks = kept
         return lost
 
-    def _reconcile(self, frame: Frame, detections: list[Detection], now_s: float) -> list[Rectangle]:
-        """Confirm tracks by detections, start tracks for newcomers. Returns boxes of faces that cannot be followed."""
+    def _reconcile(self, detections: list[Detection], now_s: float) -> list[Detection]:
+        """Confirm tracks by detections. Returns the detections that no track explains."""
         newcomers = []
         for detection in detections:
             same = [track for track in self._tracks if covers(track.box, detection.box)]
             for track in same:
                 track.confirmed_s = now_s
+                track.sure = track.sure or detection.score >= SURE_DETECTION
             if not same:
                 newcomers.append(detection)
-        unmatched = []
-        for detection in newcomers:
-            taken = any(covers(track.box, detection.box) for track in self._tracks)
-            if not taken and not self._start(frame, detection, now_s):
-                unmatched.append(detection.box)
-        self._tracks = _without_doubles(self._tracks)
-        return unmatched
+        return newcomers
 
-    def _start(self, frame: Frame, detection: Detection, now_s: float) -> bool:
-        """Try to follow a newcomer. True when he is followed, or is no face on a closer look."""
+    def _start(self, frame: Frame, detection: Detection, now_s: float) -> Outcome:
+        """Try to follow a newcomer."""
+        if any(covers(track.box, detection.box) for track in self._tracks):
+            return Outcome.FOLLOWED  # two detections of one newcomer
         landmarks, scores = self._landmarker.look(frame, patch_from_detection(detection)[None])
         if scores[0] > 0:  # once more, on the patch that the first look gave
             again, better = self._landmarker.look(frame, patch_from_landmarks(landmarks[0])[None])
             if better[0] >= scores[0]:
                 landmarks, scores = again, better
         score = float(scores[0])
-        if score < self._options.track_score:
-            return score < NOT_A_FACE and detection.score < SURE_DETECTION
+        if score < self._options.track_score or score * detection.score < LEAST_EVIDENCE:
+            if detection.score >= SURE_DETECTION:
+                return Outcome.UNMATCHED
+            return Outcome.NOTHING if score < NOT_A_FACE else Outcome.DOUBTFUL
         if len(self._tracks) >= self._options.most:
-            return False
+            return Outcome.UNMATCHED
         smoother = OneEuro(self._options.steadiness)
         smoother.smooth(landmarks[0], now_s)
-        self._tracks.append(Track(self._next, landmarks[0], score, now_s, smoother))
+        sure = detection.score >= SURE_DETECTION
+        self._tracks.append(Track(self._next, landmarks[0], score, now_s, now_s, sure, smoother))
         self._next += 1
-        return True
+        return Outcome.FOLLOWED
 
 
 def box_of(landmarks: Floats) -> Rectangle:

@@ -34,11 +34,14 @@ class World:
     def thumbnail(self, frame: Frame) -> tuple[np.ndarray, float]:
         return frame.planes[0][::2, ::2], 0.5
 
+    detected: float = 0.95
+
     def detect(self, thumbnail: np.ndarray, scale: float) -> list[Detection]:
         places = self.faces if self.seen is None else self.seen
         points = np.array([(-30, -10), (30, -10), (0, 10), (-20, 30), (20, 30)], np.float32)
         return [
-            Detection((x - 50, y - 50, x + 50, y + 50), 0.7, points + np.array((x, y), np.float32)) for x, y in places
+            Detection((x - 50, y - 50, x + 50, y + 50), self.detected, points + np.array((x, y), np.float32))
+            for x, y in places
         ]
 
     # the landmarker
@@ -120,17 +123,44 @@ def test_more_faces_than_allowed_are_told_as_unmatched() -> None:
 
 
 def test_a_detection_that_is_no_face_on_a_closer_look_is_forgotten() -> None:
-    world = World([], seen=[(300, 150)])
+    world = World([], seen=[(300, 150)], detected=0.6)
     faces, seen = tracker(world).look(world.frame(), 0.0)
     assert not faces
     assert not seen.unmatched
+    assert not seen.doubtful
 
 
-def test_a_detection_that_might_be_a_face_is_told() -> None:
-    world = World([(300, 150)], sure=0.4)
+def test_a_sure_detection_that_cannot_be_followed_is_told() -> None:
+    world = World([(300, 150)], sure=0.1)
     faces, seen = tracker(world).look(world.frame(), 0.0)
     assert not faces
     assert len(seen.unmatched) == 1
+
+
+def test_a_weak_detection_that_might_be_a_face_is_told_as_doubtful() -> None:
+    world = World([(300, 150)], sure=0.45, detected=0.6)
+    faces, seen = tracker(world).look(world.frame(), 0.0)
+    assert not faces
+    assert len(seen.doubtful) == 1
+
+
+def test_a_weak_track_that_ends_at_once_is_told_as_doubtful() -> None:
+    world = World([(300, 150)], detected=0.6)
+    follow = tracker(world)
+    follow.look(world.frame(), 0.0)
+    world.faces = []
+    _, seen = follow.look(world.frame(), 1 / 30)
+    assert len(seen.doubtful) == 1
+    assert not seen.lost
+
+
+def test_a_weak_track_that_lasted_is_told_as_lost() -> None:
+    world = World([(300, 150)], detected=0.6)
+    follow = tracker(world)
+    for i in range(20):
+        follow.look(world.frame(), i / 30)
+    world.faces = []
+    assert len(follow.look(world.frame(), 20 / 30)[1].lost) == 1
 
 
 def test_a_scene_cut_starts_new_tracks() -> None:
