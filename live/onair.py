@@ -20,8 +20,6 @@ from live.values import SourceFace
 
 log = logging.getLogger(__name__)
 
-SWITCH_INTERVAL_S = 0.0005
-"""A thread that hands over waits so long for a busy one: hand-off p99 67 us instead of 5 ms at Python's default."""
 LINE_S = 1.0
 QUIET_LINE_S = 10.0
 """The same where nobody watches (no terminal)."""
@@ -32,7 +30,6 @@ FINISH_S = 30.0
 
 def run(session: Session, engine: Engine) -> int:
     """Run until the input ends, the user quits or something fails. Returns the exit code."""
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     desk = _desk(session, engine)
     servers = []
     try:

