@@ -109,7 +109,7 @@ def test_a_doubtful_face_that_the_detector_never_confirms_is_given_up() -> None:
     world = World([(150, 150)], sure=0.7)
     follow = tracker(world)
     follow.look(world.frame(), 0.0)
-    world.seen = []
+    world.seen = []  # from now on the detector sees nobody
     lost = [bool(follow.look(world.frame(), i / 30)[1].lost) for i in range(1, 90)]
     assert sum(lost) == 1
     assert lost.index(True) / 30 > 1.5
@@ -142,6 +142,15 @@ def test_a_weak_detection_that_might_be_a_face_is_told_as_doubtful() -> None:
     faces, seen = tracker(world).look(world.frame(), 0.0)
     assert not faces
     assert len(seen.doubtful) == 1
+
+
+def test_a_weak_track_is_a_face_only_after_a_while() -> None:
+    world = World([(300, 150)], detected=0.6)
+    follow = tracker(world)
+    for i in range(20):
+        faces, seen = follow.look(world.frame(), i / 30)
+        assert len(faces) + len(seen.doubtful) == 1
+        assert bool(faces) == (i / 30 >= 0.3)
 
 
 def test_a_weak_track_that_ends_at_once_is_told_as_doubtful() -> None:
