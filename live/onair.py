@@ -42,6 +42,8 @@ def run(session: Session, engine: Engine) -> int:
             output.close()
         session.capture.close()
         raise
+    if sys.stdin is not None and sys.stdin.isatty():
+        log.info("%s", desk.execute("help", []))
     keys = Keys(desk.press, [output.keys for output in session.outputs if output.keys is not None])
     session.start()
     gc.collect()

@@ -139,7 +139,8 @@ class Session:
                     break
                 if isinstance(item, Sound):
                     for lane in self._lanes:
-                        lane.sounds.put(item)
+                        if not lane.output.live:
+                            lane.sounds.put(item)
                     continue
                 if self._is_over(item, begin_s):
                     break
@@ -199,8 +200,7 @@ class Session:
         try:
             while True:
                 swapped = lane.inbox.take(self.rules.deadline_s)
-                if not lane.output.live:
-                    self._pass_sounds(lane)
+                self._pass_sounds(lane)
                 if swapped is None and lane.inbox.finished:
                     break
                 if swapped is None and not lane.output.live:
