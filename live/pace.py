@@ -1,4 +1,4 @@
-"""Pure timing: how long to back off, how often a repeating fault may be told. Time comes as `now_s`."""
+"""Pure timing: how often a repeating fault may be told. Time comes as `now_s`."""
 
 from __future__ import annotations
 
@@ -20,8 +20,3 @@ class EverySoOften:
             return False
         self._next_s = now_s + self.interval_s
         return True
-
-
-def back_off_s(failures: int, first_s: float = 0.25, most_s: float = 5.0) -> float:
-    """Seconds to wait before the next try after `failures` tries in a row: doubling, bounded."""
-    return float(min(most_s, first_s * 2 ** min(max(failures - 1, 0), 16)))

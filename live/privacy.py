@@ -14,7 +14,6 @@ from enum import Enum
 
 from live.values import Proof
 
-MOST_DOUBTS = 64
 BRIEF = 0.3
 """Share of `settle_s` for which something doubtful counts."""
 
@@ -97,6 +96,8 @@ class Seen:
     """The scene changed."""
 
 
+NOWHERE: Rectangle = (float("nan"),) * 4
+"""Covered by no face."""
 EVERYWHERE: Rectangle = (float("-inf"), float("-inf"), float("inf"), float("inf"))
 
 
@@ -128,9 +129,7 @@ class Watch:
         fresh += [(box, until_s, "a face is seen but not followed") for box in seen.unmatched]
         fresh += [(box, now_s + BRIEF * self._settle_s, "something may be a face") for box in seen.doubtful]
         older = [doubt for doubt in self._doubts if now_s < doubt[1]]
-        self._doubts = [doubt for doubt in [*fresh, *older] if not any(covers(box, doubt[0]) for box in swapped)][
-            :MOST_DOUBTS
-        ]
+        self._doubts = [doubt for doubt in [*fresh, *older] if not any(covers(box, doubt[0]) for box in swapped)]
         found = len(seen.found)
         if not worn:
             return Proof(False, "no source face is worn", found, 0)
@@ -140,6 +139,11 @@ class Watch:
             _, until_s, why = max(self._doubts, key=lambda doubt: doubt[1])
             return Proof(False, f"{why}; {until_s - now_s:.1f} s to go", found, len(swapped))
         return Proof(True, f"{found} of {found} faces swapped" if found else "nobody in the picture", found, found)
+
+    def blind(self, now_s: float) -> None:
+        """Perception failed in a frame: whom it lost there nobody knows, so no swapped face ends this doubt."""
+        self._started = True
+        self._doubts.append((NOWHERE, now_s + self._settle_s, "perception failed"))
 
 
 def covers(face: Rectangle, doubt: Rectangle) -> bool:

@@ -78,10 +78,11 @@ def build(preset: Preset, ask: Ask) -> tuple[Session, Engine]:
     source = _source_face(preset, ask) if engine.proves else None
     if source is not None:
         engine.prepare(source)
-    capture, tour = _open_capture(preset, ask)
+    tracker = build_tracker(preset) if engine.proves else None
+    capture, demo = _open_capture(preset, ask)
     opened: list[Output] = []
     try:
-        _open_outputs(preset, ask, capture, tour, opened)
+        tour = _open_outputs(preset, ask, capture, demo, opened)
     except BaseException:
         for output in opened:
             output.close()
@@ -91,7 +92,7 @@ def build(preset: Preset, ask: Ask) -> tuple[Session, Engine]:
     rules = Rules(**preset.privacy.model_dump(exclude={"protect"}))
     settings = Settings(source=source, strength=preset.swap.strength, shape=preset.swap.shape)
     badge = Badge(preset.badge.text, preset.badge.corner) if preset.badge.show else None
-    pipeline = Pipeline(build_tracker(preset) if engine.proves else None, engine, rules, meter)
+    pipeline = Pipeline(tracker, engine, rules, meter)
     duration_s = ask.duration_s or (TOUR_S if tour else None)
     session = Session(capture, pipeline, opened, settings, rules, Switches(), meter, badge, duration_s)
     return session, engine
@@ -174,8 +175,9 @@ def _told(capture: Capture) -> Capture:
     return capture
 
 
-def _open_outputs(preset: Preset, ask: Ask, capture: Capture, demo: bool, opened: list[Output]) -> None:
-    info = capture.info
+def _open_outputs(preset: Preset, ask: Ask, capture: Capture, demo: bool, opened: list[Output]) -> bool:
+    """Open the outputs into `opened`. Returns True for the short tour where there is neither camera nor display."""
+    info, tour = capture.info, False
     format = Format(
         info.width_px, info.height_px, info.fps, info.format, info.colour, info.live, info.sound, dict(info.media)
     )
@@ -188,7 +190,9 @@ def _open_outputs(preset: Preset, ask: Ask, capture: Capture, demo: bool, opened
         opened.append(_best_output(format))
         if demo and not opened[-1].name.startswith(("virtual camera", "window")):
             opened.append(open_output(TOUR_FILE, format))
+            tour = True
             log.info("no camera and no display: a tour of %g s, also written to %s", TOUR_S, TOUR_FILE)
+    return tour
 
 
 def _best_output(format: Format) -> Output:

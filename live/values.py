@@ -143,13 +143,3 @@ class Swapped:
     frame: Frame
     proof: Proof
     faces: tuple[Face, ...] = field(default=())
-
-
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """An aligned square crop of a target face."""
-
-    pixels: Pixels
-    """(S, S, 3) BGR."""
-    matrix: Floats
-    """(2, 3): frame px -> patch px."""

@@ -104,6 +104,14 @@ def test_something_doubtful_is_held_only_briefly() -> None:
     assert prove(watch, 0.3, (LEFT,), found=(LEFT,))
 
 
+def test_failed_perception_leaves_a_doubt_that_no_other_face_ends() -> None:
+    watch = Watch(Rules())
+    assert prove(watch, 0.0, (LEFT,), found=(LEFT,))
+    watch.blind(0.1)
+    assert not prove(watch, 0.2, (LEFT,), found=(LEFT,))
+    assert prove(watch, 1.1, (LEFT,), found=(LEFT,))
+
+
 def test_a_lost_face_leaves_doubt_until_it_is_followed_again() -> None:
     watch = Watch(Rules())
     assert prove(watch, 0.0, (LEFT, RIGHT), found=(LEFT, RIGHT))

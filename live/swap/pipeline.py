@@ -9,12 +9,10 @@ from live.meter import Meter
 from live.pixels import host
 from live.privacy import Rectangle, Rules, Seen, Watch
 from live.swap.contract import Engine, Job, Worn
-from live.values import Face, Frame, Settings, SourceFace, Swapped
+from live.values import Face, Frame, Pixels, Settings, SourceFace, Swapped
 
 OPAQUE = 0.99
 """A face as opaque as this counts as swapped; one that the engine fades out (a profile) does not."""
-
-
 LEAST_PX = 8
 """A region narrower than this holds nothing to swap."""
 
@@ -38,13 +36,21 @@ class Pipeline:
         """
         if self._tracker is None:
             return Swapped(frame, self._watch.prove(Seen(), (), worn=False, now_s=now_s))
-        with self._meter.stage("look"):
-            faces, seen = self._tracker.look(frame, now_s)
+        try:
+            with self._meter.stage("look"):
+                faces, seen = self._tracker.look(frame, now_s)
+        except Exception:
+            self._watch.blind(now_s)
+            raise
         self._forget_ended(faces)
         swapped: list[Rectangle] = []
-        if settings.source is not None and faces:
-            swapped = self._put_on(frame, faces, settings.source, settings)
         worn = settings.source is not None and self._engine.proves
+        try:
+            if settings.source is not None and faces:
+                swapped = self._put_on(frame, faces, settings.source, settings)
+        except Exception:
+            self._watch.prove(seen, (), worn=worn, now_s=now_s)  # whom it lost stays in doubt
+            raise
         return Swapped(frame, self._watch.prove(seen, swapped, worn=worn, now_s=now_s), tuple(faces))
 
     def _put_on(self, frame: Frame, faces: list[Face], source: SourceFace, settings: Settings) -> list[Rectangle]:
@@ -73,5 +79,5 @@ class Pipeline:
         self._followed = followed
 
 
-def _faded(worn: Worn, strength: float) -> cv2.typing.MatLike:
+def _faded(worn: Worn, strength: float) -> Pixels:
     return worn.alpha if strength >= 1 else cv2.convertScaleAbs(worn.alpha, alpha=strength)

@@ -53,6 +53,26 @@ def test_no_source_face_and_no_engine_prove_nothing() -> None:
     assert not process(NoEngine()).proof.proven
 
 
+def test_whom_a_failing_frame_lost_stays_in_doubt() -> None:
+    engine, tracker = PaintEngine(), SureTracker()
+    pipeline = Pipeline(tracker, engine, Rules(), Meter())  # type: ignore[arg-type]
+    settings = Settings(source=SOURCE)
+
+    def frame(number: int):
+        return host.bgr_frame(picture(), time_s=0.0, number=number)
+
+    assert pipeline.process(frame(0), settings, 0.0).proof.proven
+    faces, seen = tracker.look(frame(1), 0.0)
+    tracker.look = lambda f, now_s: (faces, replace(seen, lost=((140.0, 0.0, 150.0, 20.0),)))  # type: ignore[method-assign]
+    engine.fault = lambda: 1 / 0  # type: ignore[assignment,return-value]
+    with pytest.raises(ZeroDivisionError):
+        pipeline.process(frame(1), settings, 0.1)
+    tracker.look = lambda f, now_s: (faces, seen)  # type: ignore[method-assign]
+    engine.fault = lambda: None
+    assert not pipeline.process(frame(2), settings, 0.2).proof.proven
+    assert pipeline.process(frame(3), settings, 1.3).proof.proven
+
+
 def test_a_track_that_ends_is_forgotten_by_the_engine() -> None:
     engine, forgotten = PaintEngine(), []
     engine.forget = forgotten.append  # type: ignore[method-assign]
