@@ -11,7 +11,7 @@ from pathlib import Path
 
 from live import __version__
 from live.errors import LiveError
-from live.output.virtualcam import loopback_labels
+from live.output.loopback import labels as loopback_labels
 from live.pixels.people import people_names
 from live.resources import models_dir
 

@@ -1,4 +1,4 @@
-"""Pure timing: how often a repeating fault may be told. Time comes as `now_s`."""
+"""Pure timing: how often a repeating fault may be told, when something lost is tried again. Time comes as `now_s`."""
 
 from __future__ import annotations
 
@@ -20,3 +20,23 @@ class EverySoOften:
             return False
         self._next_s = now_s + self.interval_s
         return True
+
+
+@dataclass(slots=True)
+class BackOff:
+    """When to try again what failed: at once, then after `first_s`, then twice as long each time up to `most_s`."""
+
+    first_s: float = 0.1
+    most_s: float = 1.0
+    due_s: float = float("-inf")
+    """When the next try is due."""
+    _wait_s: float = 0.0
+
+    def failed(self, now_s: float) -> None:
+        """Count a failure."""
+        self._wait_s = min(self._wait_s * 2, self.most_s) if self._wait_s else self.first_s
+        self.due_s = now_s + self._wait_s
+
+    def worked(self) -> None:
+        """Begin anew."""
+        self._wait_s, self.due_s = 0.0, float("-inf")

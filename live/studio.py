@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 
 from live.capture import open_capture, route
+from live.capture.again import Again
 from live.capture.contract import Capture, Wanted
 from live.config import Preset
 from live.errors import CaptureError, LiveError, UsageError
@@ -142,7 +143,8 @@ def _open_capture(preset: Preset, ask: Ask) -> tuple[Capture, bool]:
     address = ask.input or preset.input
     keys = preset.capture
     pace = ask.pace or keys.pace
-    live = pace == "real" or (pace == "auto" and not _only_recordings(ask.outputs or preset.outputs))
+    outputs = ask.outputs or preset.outputs
+    live = pace == "real" or (pace == "auto" and not _only_recordings(outputs))
     sized = address == "auto" or route(address)[0] in SIZED
     wanted = Wanted(
         width_px=keys.width_px if sized else 0,
@@ -153,12 +155,20 @@ def _open_capture(preset: Preset, ask: Ask) -> tuple[Capture, bool]:
         loop=keys.loop,
     )
     if address != "auto":
-        return _told(open_capture(address, wanted)), False
+        return _kept(_told(open_capture(address, wanted)), wanted, outputs), False
     try:
-        return _told(open_capture("camera", wanted)), False
+        return _kept(_told(open_capture("camera", wanted)), wanted, outputs), False
     except CaptureError as error:
         log.info("input: the demo person, since there is no camera (%s); --input chooses another", error)
     return open_capture("demo", replace(wanted, live=True)), True
+
+
+def _kept(capture: Capture, wanted: Wanted, outputs: tuple[str, ...]) -> Capture:
+    """A capture that comes back when it was lost, where there is something to come back."""
+    again = capture.info.again
+    if again is None:
+        return capture
+    return Again(capture, lambda: open_capture(again, wanted), endless=not _only_recordings(outputs))
 
 
 def _only_recordings(addresses: tuple[str, ...]) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,16 @@ def open(rest: str, wanted: Wanted) -> CameraCapture:
     Args: rest is empty (the first that works), a number, a device path or a part of the name.
     Raises: UsageError when there is no such camera; CaptureError when it is busy, silent or not allowed.
     """
-    return open_first(choose(rest, list_cameras()), wanted)
+    cameras = list_cameras()
+    capture = open_first(choose(rest, cameras), wanted)
+    capture.info = replace(capture.info, again=_address(capture.device, cameras))
+    return capture
+
+
+def _address(device: CameraDevice, cameras: list[CameraDevice]) -> str:
+    """Where the same camera is found again: by its name, since it may return under another number, if it is unique."""
+    unique = sum(device.name.casefold() in camera.name.casefold() for camera in cameras) == 1
+    return f"camera:{device.name if unique else device.path}"
 
 
 def choose(rest: str, cameras: list[CameraDevice]) -> list[CameraDevice]:
@@ -94,6 +104,7 @@ class CameraCapture:
 
     def __init__(self, camera: CameraDevice, wanted: Wanted, make: Make) -> None:
         """Open and wait for the first picture. Raises: CaptureError; the device is then released."""
+        self.device = camera
         self._label = f'camera "{camera.name}" ({camera.path})'
         _check_allowed(camera, self._label)
         target: Any = camera.path if sys.platform == "linux" else camera.index

@@ -46,6 +46,8 @@ class CaptureInfo:
     """Lines the user should see: `asked for 1280x720 at 60, got 1280x720 at 30`."""
     sound: Any = None
     """`av.AudioStream` whose packets come as `Sound`, as template for a recording; None without sound."""
+    again: str | None = None
+    """Address under which the same device or sender can be opened again when it was lost; None: its end is the end."""
     media: dict[str, str] = field(default_factory=dict)
     """Container metadata worth keeping in a recording (title, ...)."""
 

@@ -83,6 +83,7 @@ class ScreenCapture:
             colour=first.colour,
             live=True,
             notes=(f"a screen keeps its size: got {got}; screen:x,y,w,h takes a part",) if differs else (),
+            again=f"screen:{rest}" if rest else "screen",
         )
 
     def read(self) -> Frame | None:

@@ -104,6 +104,7 @@ class StreamCapture:
             live=True,
             notes=container.notes + ((f"a stream keeps its size: got {got}",) if differs else ()),
             sound=container.audio,
+            again=None if container.duration_s is not None else url,
             media=container.media,
         )
 

@@ -38,6 +38,9 @@ def open_output(address: str, format: Format) -> Output:
     kind, colon, rest = address.partition(":")
     if rest.startswith("//"):
         raise UsageError(f"output {address!r}: streaming to a server is not supported; allowed: {ALLOWED}")
+    if not colon and kind.partition("?")[0] in KINDS:
+        kind, mark, options = kind.partition("?")
+        rest = mark + options
     if kind not in KINDS and PurePath(address).suffix.lower() in RECORDINGS:
         kind, rest = "file", address
     if kind not in KINDS:

@@ -1,8 +1,9 @@
 """A child process that owns a device, seen from the output that feeds it.
 
 Pictures go through a `Ring`; over the child's stdin goes one byte per picture (wake up) and its end (this process is
-gone); its stdout brings JSON lines: `{"open": {...}}` or `{"error": "..."}` first, later `{"key": "q"}` and
-`{"gone": "..."}`. Knows nothing about the device. `live.output.parent` is the other end.
+gone); its stdout brings JSON lines: `{"open": {...}}` or `{"error": "..."}` first, later `{"key": "q"}`,
+`{"note": "..."}` for the user and `{"gone": "..."}`. Knows nothing about the device. `live.output.parent` is the other
+end.
 """
 
 from __future__ import annotations
@@ -168,6 +169,8 @@ class Child:
             if word in said:
                 self._gone = str(said[word])
                 self._answered.set()
+        if "note" in said:
+            log.warning("%s", said["note"])
         if "key" in said:
             with contextlib.suppress(queue.Full):
                 self.keys.put_nowait(str(said["key"]))

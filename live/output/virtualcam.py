@@ -2,48 +2,69 @@
 
 The device lives in a child process (`live.output.virtualcam_child`): pyvirtualcam holds the interpreter's lock while a
 device takes a picture, and a child can still show the slate when this process hangs or dies. Here pictures are brought
-into the device's size and format and handed over. Knows nothing about who looks.
+into the device's size and format and handed over; a child that died is started again. Knows nothing about who looks.
 
 Formats: NV12, I420 and YUYV go to the device as they are, I422 as YUYV (same samples), everything else as I420; full
-range becomes video range. Odd sizes lose their last column or row, because these formats have none.
+range becomes video range. `virtualcam:LABEL?format=rgb` asks for another one. Odd sizes lose their last column or row,
+because these formats have none. A reader that holds the device at another setting is followed, letterboxed.
 """
 
 from __future__ import annotations
 
+import logging
 import sys
-from dataclasses import replace
-from pathlib import Path
+import time
+from dataclasses import dataclass, replace
+
+import cv2
 
 from live.errors import LiveError, OutputError, UsageError
+from live.output import loopback
 from live.output.child import Child
 from live.output.contract import Format
 from live.output.video_range import in_video_range
+from live.pace import BackOff, EverySoOften
 from live.pixels.host import convert, fit
 from live.values import Frame, PixelFormat, Sound
 
+log = logging.getLogger(__name__)
+
 CHILD = "live.output.virtualcam_child"
-LOOPBACKS = Path("/sys/devices/virtual/video4linux")
-"""Where Linux lists cameras that are software."""
-OWN_LABEL = "live"
-"""A loopback with this label is preferred: other programs have theirs."""
 FPS = 30.0
 """Rate at which the last picture is repeated when the input names none."""
 SMALLEST_PX, LARGEST_PX = 16, 8192
 
-TAKEN_AS = {
-    PixelFormat.NV12: PixelFormat.NV12,
-    PixelFormat.YUYV: PixelFormat.YUYV,
-    PixelFormat.I422: PixelFormat.YUYV,
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One way in which a device takes pictures."""
+
+    pixels: PixelFormat
+    device: str
+    """pyvirtualcam's name."""
+    fourcc: str
+    """V4L2's name."""
+
+
+KINDS = {
+    "nv12": Kind(PixelFormat.NV12, "NV12", "NV12"),
+    "i420": Kind(PixelFormat.I420, "I420", "YU12"),
+    "yuyv": Kind(PixelFormat.YUYV, "YUYV", "YUYV"),
+    "bgr": Kind(PixelFormat.BGR, "BGR", "BGR3"),
+    "rgb": Kind(PixelFormat.BGR, "RGB", "RGB3"),
 }
-"""Frame's format -> device's; I420 for the others."""
+"""What may stand behind `?format=`; `auto` chooses by the frames."""
+TAKEN_AS = {PixelFormat.NV12: "nv12", PixelFormat.YUYV: "yuyv", PixelFormat.I422: "yuyv"}
+"""`auto`: frame's format -> kind; i420 for the others, which every program reads."""
 
 
 def open(rest: str, format: Format) -> VirtualCamera:
     """Open a virtual camera.
 
     Args: rest empty for the first free one (on Linux: the one labelled `live` if there is one), a label, or a device
-    such as `/dev/video10`.
-    Raises: UsageError for a label that does not exist or a size no camera has; OutputError when it cannot be opened.
+    such as `/dev/video10`; `?format=` and a name of `KINDS` may follow.
+    Raises: UsageError for a label or format that does not exist or a size no camera has; OutputError when it cannot be
+    opened.
     """
     for size_px in (format.width_px, format.height_px):
         if not SMALLEST_PX <= size_px <= LARGEST_PX:
@@ -51,18 +72,16 @@ def open(rest: str, format: Format) -> VirtualCamera:
                 f"a virtual camera of {format.width_px}x{format.height_px} is not possible; "
                 f"allowed are {SMALLEST_PX} to {LARGEST_PX} a side"
             )
-    return VirtualCamera(_device(rest, loopback_labels()), format)
+    address, _, options = rest.partition("?")
+    return VirtualCamera(_device(address, loopback.labels()), _kind(options, format.pixels), format)
 
 
-def loopback_labels() -> dict[str, str]:
-    """Device -> label of the loopback cameras of this machine; empty where the system does not tell (not Linux)."""
-    labels = {}
-    for name in sorted(LOOPBACKS.glob("video*/name")):
-        try:
-            labels[f"/dev/{name.parent.name}"] = name.read_text().strip()
-        except OSError:
-            continue
-    return labels
+def _kind(options: str, pixels: PixelFormat) -> Kind:
+    """How the device shall take pictures, from what stands behind the question mark."""
+    name = options.removeprefix("format=") or "auto"
+    if (options and not options.startswith("format=")) or name not in {"auto", *KINDS}:
+        raise UsageError(f"virtualcam: ?{options} is unknown; allowed: ?format= and one of auto, {', '.join(KINDS)}")
+    return KINDS[TAKEN_AS.get(pixels, "i420") if name == "auto" else name]
 
 
 def _device(rest: str, labels: dict[str, str]) -> str | None:
@@ -70,7 +89,7 @@ def _device(rest: str, labels: dict[str, str]) -> str | None:
     if sys.platform != "linux" or rest.startswith("/dev/"):
         return rest or None
     for device, label in labels.items():
-        if label == (rest or OWN_LABEL):
+        if label == (rest or loopback.OWN_LABEL):
             return device
     if not rest:
         return None
@@ -83,43 +102,115 @@ class VirtualCamera:
 
     live = True
 
-    def __init__(self, device: str | None, format: Format) -> None:
-        self._format = TAKEN_AS.get(format.pixels, PixelFormat.I420)
+    def __init__(self, device: str | None, kind: Kind, format: Format) -> None:
+        self._kind = kind
         self._size = (format.width_px - format.width_px % 2, format.height_px - format.height_px % 2)
-        settings = {
-            "device": device,
-            "width_px": self._size[0],
-            "height_px": self._size[1],
-            "fps": format.fps if 1 <= format.fps <= 240 else FPS,
-            "format": self._format.name,
-        }
-        try:
-            self._child = Child(CHILD, "virtual camera", self._format, *self._size, settings)
-        except OutputError as error:
-            raise explained(error, device) from error.__cause__
+        self._fps = format.fps if 1 <= format.fps <= 240 else FPS
+        self._back_off = BackOff()
+        self._trouble = EverySoOften()
+        self._child: Child | None = self._started(device)
+        self._closed = False
         self.device = str(self._child.opened["device"])
-        label = loopback_labels().get(self.device)
-        self.name = f'virtual camera "{label}" ({self.device})' if label else f"virtual camera {self.device}"
+        self._label = loopback.labels().get(self.device)
+        self.name = (
+            f'virtual camera "{self._label}" ({self.device})' if self._label else f"virtual camera {self.device}"
+        )
         self.keys = None
 
     @property
-    def pid(self) -> int:
-        """Process number of the child."""
-        return self._child.pid
+    def pid(self) -> int | None:
+        """Process number of the child; None while there is none."""
+        return self._child.pid if self._child else None
 
     def send(self, frame: Frame) -> None:
-        """Show one picture. Raises: OutputError when the device is gone."""
-        width_px, height_px = self._size
-        if (frame.width_px, frame.height_px) != self._size:
-            frame = _even(frame)
-        self._child.send(convert(in_video_range(fit(frame, width_px, height_px)), self._format))
+        """Show one picture. Never raises for a device that is lost: it is opened again when it is back.
+
+        Raises: OutputError after `close`.
+        """
+        if self._closed:
+            raise OutputError("the virtual camera is closed already")
+        now_s = time.monotonic()
+        if self._child is None and now_s >= self._back_off.due_s:
+            self._restart(now_s)
+        if self._child is None:
+            return
+        try:
+            self._child.send(self._fitted(frame))
+        except OutputError as error:
+            self._child.close()
+            self._child = None
+            self._back_off.failed(now_s)
+            if self._trouble.ready(now_s):
+                log.warning("%s: %s; trying to get it back", self.name, error)
 
     def sound(self, sound: Sound) -> None:
         """A camera has no sound."""
 
     def close(self) -> None:
         """Show the slate once more, end the child. May be called twice."""
-        self._child.close()
+        self._closed = True
+        if self._child is not None:
+            self._child.close()
+
+    def _started(self, device: str | None, label: str | None = None) -> Child:
+        """A child with the device open; at the setting of a reader that holds it. Raises: OutputError with a cure."""
+        for _ in range(2):
+            width_px, height_px = self._size
+            settings = {
+                "device": device,
+                "label": label,
+                "width_px": width_px,
+                "height_px": height_px,
+                "fps": self._fps,
+                "format": self._kind.device,
+                "fourcc": self._kind.fourcc,
+            }
+            try:
+                child = Child(CHILD, "virtual camera", self._kind.pixels, width_px, height_px, settings)
+            except OutputError as error:
+                raise explained(error, device) from error.__cause__
+            if "held" not in child.opened:
+                return child
+            child.close()
+            self._follow(*child.opened["held"])
+        raise OutputError(f"the virtual camera {device or ''} changes its size while it is opened; close its readers")
+
+    def _follow(self, width_px: int, height_px: int, fourcc: str) -> None:
+        """Take over the setting at which a reader holds the device. Raises: OutputError for one that is not ours."""
+        kind = next((kind for kind in KINDS.values() if kind.fourcc == fourcc), None)
+        if kind is None or width_px % 2 or height_px % 2 or not SMALLEST_PX <= width_px <= LARGEST_PX:
+            raise OutputError(
+                f"a program that reads the virtual camera holds it at {width_px}x{height_px} {fourcc}; "
+                "close its camera there, then start again"
+            )
+        self._kind, self._size = kind, (width_px, height_px)
+        log.info(
+            "a program reads the virtual camera at %dx%d %s already; pictures follow it", width_px, height_px, fourcc
+        )
+
+    def _restart(self, now_s: float) -> None:
+        try:
+            self._child = self._started(self.device, self._label)
+        except LiveError as error:
+            self._back_off.failed(now_s)
+            if self._trouble.ready(now_s):
+                log.warning("%s", error)
+            return
+        self._back_off.worked()
+        log.info("%s is back", self.name)
+
+    def _fitted(self, frame: Frame) -> Frame:
+        """The frame in the device's size and format."""
+        width_px, height_px = self._size
+        if (frame.width_px, frame.height_px) != self._size:
+            frame = _even(frame)
+        frame = fit(frame, width_px, height_px)
+        if self._kind.pixels is not PixelFormat.BGR:
+            frame = in_video_range(frame)
+        frame = convert(frame, self._kind.pixels)
+        if self._kind.device == "RGB":
+            frame = replace(frame, planes=(cv2.cvtColor(frame.planes[0], cv2.COLOR_BGR2RGB),))
+        return frame
 
 
 def _even(frame: Frame) -> Frame:

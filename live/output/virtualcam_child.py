@@ -1,32 +1,40 @@
 """The child process that owns the virtual camera: `python -m live.output.virtualcam_child '{...}'`.
 
 Sends the newest picture as it comes and repeats it at the nominal rate while none comes, so that a meeting never sees a
-frozen device. A parent that hangs or died is covered by the slate; two seconds after its death the child leaves. Knows
-nothing about faces: the pictures were released by the parent.
+frozen device. A device that is lost is opened again as soon as it is back. A parent that hangs or died is covered by
+the slate; two seconds after its death the child leaves. Knows nothing about faces: the pictures were released by the
+parent.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import struct
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
+from live.output import loopback
+from live.output.loopback import Setting
 from live.output.parent import Parent
+from live.pace import BackOff
 from live.values import Pixels
 
 LINGER_S = 2.0
 """How long the slate is shown after the parent's death."""
 PATIENCE = 1.5
 """Periods until a picture is repeated: a camera's jitter is not a missing picture."""
+RETRY_S = 0.5
+"""A lost device is tried again at least this often."""
 
-QUERYCAP = 0x80685600
-G_FMT = 0xC0D05604
-STREAMON = 0x40045612
-VIDEO_OUTPUT = 2
-"""linux/videodev2.h: requests and the buffer type of a device that takes pictures."""
+
+class HeldError(Exception):
+    """A program that reads the device keeps it at another size or format, and pictures have to follow."""
+
+    def __init__(self, name: str, setting: Setting) -> None:
+        super().__init__(f"{name} is held at {setting.width_px}x{setting.height_px} {setting.fourcc} by its reader")
+        self.setting = setting
 
 
 class Device(Protocol):
@@ -47,7 +55,8 @@ class Camera:
     def __init__(self, settings: dict[str, Any]) -> None:
         import pyvirtualcam
 
-        self._shape = (settings["height_px"], settings["width_px"], 3) if settings["format"] == "BGR" else (-1,)
+        colours = (settings["height_px"], settings["width_px"], 3)
+        self._shape = colours if settings["format"] in {"BGR", "RGB"} else (-1,)
         self._camera = pyvirtualcam.Camera(
             settings["width_px"],
             settings["height_px"],
@@ -72,17 +81,25 @@ class Camera:
 class LoopbackCamera:
     """v4l2loopback, opened by pyvirtualcam and written to directly.
 
-    pyvirtualcam's own `send` prints a failing write to stderr and goes on, so a device that is gone would stay unseen.
+    pyvirtualcam's own `send` prints a failing write to stderr and goes on, so a device that is gone would stay unseen;
+    and it turns RGB into I420, which the driver does not need.
     """
 
     def __init__(self, settings: dict[str, Any]) -> None:
+        """Open. Raises: HeldError; RuntimeError of pyvirtualcam; OSError."""
         before = _descriptors()
-        self._camera = Camera(settings)
+        self._camera = Camera({**settings, "device": _device(settings)})
         self.name = self._camera.name
         self._descriptor = _video_descriptor(_descriptors() - before)
+        wanted = Setting(settings["width_px"], settings["height_px"], settings["fourcc"])
         try:
-            _start_streaming(self._descriptor)
-            _check_size(self._descriptor, settings["width_px"], settings["height_px"], self.name)
+            if settings["format"] in {"BGR", "RGB"}:
+                loopback.set_fourcc(self._descriptor, wanted.fourcc)
+            loopback.start_streaming(self._descriptor)
+            # A reader that holds the device at another setting keeps it there, and setting ours fails silently.
+            setting = loopback.setting_of(self._descriptor) or wanted
+            if setting != wanted:
+                raise HeldError(self.name, setting)
         except BaseException:
             self.close()
             raise
@@ -97,6 +114,15 @@ class LoopbackCamera:
         self._camera.close()
 
 
+def _device(settings: dict[str, Any]) -> str | None:
+    """Where the device is now: one with a label may come back under another number."""
+    label, device = settings.get("label"), settings["device"]
+    if not label:
+        return device
+    there = [path for path, name in loopback.labels().items() if name == label]
+    return device if device in there or not there else there[0]
+
+
 def _descriptors() -> set[int]:
     """Descriptors that are open; not the one that listing them takes."""
     numbers = set()
@@ -109,41 +135,57 @@ def _descriptors() -> set[int]:
 
 def _video_descriptor(candidates: set[int]) -> int:
     """The descriptor pyvirtualcam opened. Raises: OSError when there is none."""
-    import fcntl
-
     for candidate in candidates:
-        with contextlib.suppress(OSError):
-            fcntl.ioctl(candidate, QUERYCAP, bytes(104))
+        if loopback.is_video(candidate):
             return candidate
     raise OSError("the virtual camera's descriptor was not found")
 
 
-def _start_streaming(descriptor: int) -> None:
-    """v4l2loopback 0.12 with exclusive_caps=1 serves one session only, unless each one begins with STREAMON."""
-    import fcntl
+class Projector:
+    """Shows pictures on a device that may go and come back."""
 
-    with contextlib.suppress(OSError):  # 0.15 does not want it: EINVAL
-        fcntl.ioctl(descriptor, STREAMON, struct.pack("<i", VIDEO_OUTPUT))
+    def __init__(self, parent: Parent, device: Device, reopen: Callable[[], Device]) -> None:
+        self._parent = parent
+        self._device: Device | None = device
+        self._reopen = reopen
+        self._back_off = BackOff(most_s=RETRY_S)
+
+    def show(self, picture: Pixels) -> None:
+        """Give the device a picture, if it is there or is back. Raises: HeldError when it came back otherwise."""
+        if self._device is None and not self._returned():
+            return
+        assert self._device is not None
+        try:
+            self._device.send(picture)
+        except OSError as error:
+            self._parent.tell(note=f"the virtual camera is lost ({_said(error)}), trying to get it back")
+            self.close()
+
+    def close(self) -> None:
+        """Give the device back."""
+        device, self._device = self._device, None
+        if device is not None:
+            with contextlib.suppress(Exception):  # what is gone cannot be closed in order
+                device.close()
+
+    def _returned(self) -> bool:
+        now_s = time.monotonic()
+        if now_s < self._back_off.due_s:
+            return False
+        try:
+            self._device = self._reopen()
+        except HeldError:
+            raise
+        except Exception:  # pyvirtualcam's backends raise what they like
+            self._back_off.failed(now_s)
+            return False
+        self._back_off.worked()
+        self._parent.tell(note=f"the virtual camera is back ({self._device.name})")
+        return True
 
 
-def _check_size(descriptor: int, width_px: int, height_px: int, name: str) -> None:
-    """A reader that holds the device at another size keeps it there, silently. Raises: OSError then."""
-    import fcntl
-
-    try:
-        answer = fcntl.ioctl(descriptor, G_FMT, struct.pack("=I", VIDEO_OUTPUT) + bytes(204))
-    except OSError:
-        return
-    width, height = struct.unpack_from("=II", answer, 8)
-    if (width, height) != (width_px, height_px):
-        raise OSError(f"{name} is held at {width}x{height} by a program that reads it, wanted {width_px}x{height_px}")
-
-
-def run(parent: Parent, device: Device) -> int:
-    """Show pictures until the parent leaves. Returns the exit code.
-
-    Raises: OSError when the device is gone.
-    """
+def run(parent: Parent, projector: Projector) -> None:
+    """Show pictures until the parent leaves. Raises: HeldError."""
     period_s = 1.0 / parent.settings["fps"]
     shown: Pixels | None = None
     due_s = 0.0
@@ -153,34 +195,43 @@ def run(parent: Parent, device: Device) -> int:
         shown = shown if fresh is None else fresh
         healthy = parent.healthy(now_s)
         if (fresh is not None and healthy) or now_s >= due_s:
-            device.send(shown if healthy and shown is not None else parent.ring.slate)
+            projector.show(shown if healthy and shown is not None else parent.ring.slate)
             due_s = now_s + period_s * (1.0 if fresh is None else PATIENCE)
         if parent.ended_s is not None and now_s - parent.ended_s > LINGER_S:
             break
         parent.wake.wait(max(0.0, due_s - time.monotonic()))
         parent.wake.clear()
-    device.send(parent.ring.slate)
-    return 0
+    projector.show(parent.ring.slate)
 
 
 def main() -> int:
-    """Open the device, tell the parent, show pictures."""
+    """Open the device, tell the parent, show pictures. Returns the exit code."""
     parent = Parent()
+    kind: Callable[[dict[str, Any]], Device] = LoopbackCamera if sys.platform == "linux" else Camera
     try:
-        device: Device = (LoopbackCamera if sys.platform == "linux" else Camera)(parent.settings)
+        device = kind(parent.settings)
+    except HeldError as held:
+        parent.tell(open={"held": [held.setting.width_px, held.setting.height_px, held.setting.fourcc]})
+        return 0
     except Exception as error:
-        parent.tell(error=" ".join(str(error).split()))
-        parent.ring.close()
+        parent.tell(error=_said(error))
         return 1
     parent.tell(open={"device": device.name})
+    projector = Projector(parent, device, lambda: kind(parent.settings))
     try:
-        return run(parent, device)
-    except Exception as error:
-        parent.tell(gone=" ".join(str(error).split()))
+        run(parent, projector)
+    except HeldError as held:
+        parent.tell(gone=str(held))
         return 1
     finally:
-        device.close()
+        projector.close()
         parent.ring.close()
+    return 0
+
+
+def _said(error: Exception) -> str:
+    words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(words.split())
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
  *
  * Every picture that is written goes to the pipe FAKE_CAMERA_PIPE as a record: kind (4 bytes), length (4 bytes), bytes.
  * Kinds: 1 picture, 2 S_FMT (width, height, pixel format), 3 STREAMON.
- * FAKE_CAMERA_FAILS_AFTER=n  writes after the n-th fail with ENODEV.
- * FAKE_CAMERA_HELD=WxH       G_FMT says the device is held at that size.
+ * FAKE_CAMERA_GONE=FILE      while that file exists, the device is not there: open ENOENT, write ENODEV.
+ * FAKE_CAMERA_HELD=WxH       a reader holds the device at that size, whatever is asked for.
+ * FAKE_CAMERA_WRITE_MS=n     a write takes that long.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -19,8 +20,13 @@
 #include <unistd.h>
 
 static int device = -1;
-static long written = 0;
 static struct v4l2_pix_format pix;
+
+static int gone(void)
+{
+    const char *file = getenv("FAKE_CAMERA_GONE");
+    return file && access(file, F_OK) == 0;
+}
 
 static ssize_t real_write(int fd, const void *bytes, size_t length)
 {
@@ -56,7 +62,7 @@ int open(const char *path, int flags, ...)
     va_start(rest, flags);
     mode_t mode = va_arg(rest, mode_t);
     va_end(rest);
-    if (ours && pipe && strcmp(path, ours) == 0)
+    if (ours && pipe && strcmp(path, ours) == 0 && !gone())
         return device = next(pipe, O_WRONLY | O_CLOEXEC);
     if (strncmp(path, "/dev/video", 10) == 0) {
         errno = ENOENT;
@@ -116,13 +122,14 @@ int ioctl(int fd, unsigned long request, ...)
 
 ssize_t write(int fd, const void *bytes, size_t length)
 {
-    const char *limit = getenv("FAKE_CAMERA_FAILS_AFTER");
+    const char *slow_ms = getenv("FAKE_CAMERA_WRITE_MS");
     if (fd != device || device < 0)
         return real_write(fd, bytes, length);
-    if (limit && written >= atol(limit)) {
+    if (gone()) {
         errno = ENODEV;
         return -1;
     }
-    written++;
+    if (slow_ms)
+        usleep(1000 * atoi(slow_ms));
     return record(1, bytes, length) ? -1 : (ssize_t)length;
 }

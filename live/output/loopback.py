@@ -1,0 +1,113 @@
+"""v4l2loopback as the kernel shows it: which virtual cameras there are, and what one of them is set to.
+
+Knows sysfs and a few V4L2 requests; nothing about pictures. Imports neither OpenCV nor numpy, so that a child process
+starts at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+DEVICES = Path("/sys/devices/virtual/video4linux")
+"""Where Linux lists cameras that are software."""
+MODULE = Path("/sys/module/v4l2loopback")
+OWN_LABEL = "live"
+"""A loopback with this label is preferred: other programs have theirs."""
+
+QUERYCAP, G_FMT, S_FMT, STREAMON = 0x80685600, 0xC0D05604, 0xC0D05605, 0x40045612
+"""linux/videodev2.h; a request's number carries the size of its structure and never changes."""
+VIDEO_OUTPUT = 2
+"""The buffer type of a device that takes pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What pictures a device is set to."""
+
+    width_px: int
+    height_px: int
+    fourcc: str
+    """`NV12`, `YU12` (I420), `YUYV`, `RGB3`, `BGR3`, `GREY` ..."""
+
+
+def labels() -> dict[str, str]:
+    """Device -> label of the virtual cameras of this machine; empty where the system does not tell (not Linux)."""
+    found = {}
+    for name in sorted(DEVICES.glob("video*/name"), key=lambda path: int(path.parent.name.removeprefix("video"))):
+        with contextlib.suppress(OSError):
+            found[f"/dev/{name.parent.name}"] = name.read_text().strip()
+    return found
+
+
+def loaded() -> bool:
+    """Whether the driver is loaded."""
+    return MODULE.exists()
+
+
+def driver_version() -> str | None:
+    """The loaded driver's version, such as `0.15.0`; None when it does not tell (0.12 does not)."""
+    try:
+        return (MODULE / "version").read_text().strip()
+    except OSError:
+        return None
+
+
+def exclusive_caps(device: str) -> bool | None:
+    """Whether a device shows as a camera only while it is fed; None when the driver does not tell."""
+    try:
+        flags = (MODULE / "parameters" / "exclusive_caps").read_text().strip().split(",")
+    except OSError:
+        return None
+    # The driver's arrays follow the order in which it made its devices.
+    order = list(labels())
+    if device not in order or order.index(device) >= len(flags):
+        return None
+    return flags[order.index(device)] in {"Y", "1"}
+
+
+def setting_of(descriptor: int) -> Setting | None:
+    """What an open device is set to for writing; None when it does not tell."""
+    import fcntl
+
+    try:
+        answer = fcntl.ioctl(descriptor, G_FMT, struct.pack("=I", VIDEO_OUTPUT) + bytes(204))
+    except OSError:
+        return None
+    width_px, height_px, fourcc = struct.unpack_from("=II4s", answer, 8)
+    return Setting(width_px, height_px, fourcc.decode("ascii", "replace"))
+
+
+def set_fourcc(descriptor: int, fourcc: str) -> None:
+    """Set what kind of pictures an open device takes; the size stays. Raises: OSError when the driver refuses."""
+    import fcntl
+
+    answer = bytearray(fcntl.ioctl(descriptor, G_FMT, struct.pack("=I", VIDEO_OUTPUT) + bytes(204)))
+    width_px, height_px = struct.unpack_from("=II", answer, 8)
+    # width, height, fourcc, field (none), bytes a line and in all: the driver reckons those
+    struct.pack_into("=II4sIII", answer, 8, width_px, height_px, fourcc.encode("ascii"), 1, 0, 0)
+    fcntl.ioctl(descriptor, S_FMT, bytes(answer))
+
+
+def start_streaming(descriptor: int) -> None:
+    """Begin a session of pictures.
+
+    v4l2loopback 0.12 with exclusive_caps=1 serves one session only, unless each one begins with STREAMON.
+    """
+    import fcntl
+
+    with contextlib.suppress(OSError):  # 0.15 does not want it: EINVAL
+        fcntl.ioctl(descriptor, STREAMON, struct.pack("=i", VIDEO_OUTPUT))
+
+
+def is_video(descriptor: int) -> bool:
+    """Whether an open file is a video device."""
+    import fcntl
+
+    try:
+        fcntl.ioctl(descriptor, QUERYCAP, bytes(104))
+    except OSError:
+        return False
+    return True
