@@ -394,7 +394,7 @@ def test_colours_go_as_they_are_when_asked_for(watcher, name, fourcc):
 def test_an_unknown_format_names_the_known_ones():
     with pytest.raises(UsageError, match="auto, nv12, i420, yuyv, bgr, rgb"):
         open_output(f"virtualcam:{DEVICE}?format=h264", format_of(noise(0), live=True))
-    with pytest.raises(UsageError, match="allowed: .format= and one of"):
+    with pytest.raises(UsageError, match=r"allowed: \?format= and one of"):
         open_output("virtualcam?size=2", format_of(noise(0), live=True))
 
 
