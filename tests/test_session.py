@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from live.capture.again import Again
 from live.errors import CaptureError
 from live.privacy import Rules
 from live.values import Sound
 from tests.parts import (
     BACKGROUND,
+    PAINT,
     KeptOutput,
     PaintedCapture,
     PaintEngine,
@@ -218,3 +222,53 @@ def test_a_duration_in_media_time_ends_a_file_there() -> None:
     run.start()
     assert run.wait(10)
     assert len(kept.frames) == 30
+
+
+class Larger(PaintedCapture):
+    """The same face in a larger room: what a camera may send after it was plugged in again."""
+
+    def read(self):
+        frame = super().read()
+        if frame is None:
+            return None
+        planes = (np.pad(frame.planes[0], ((0, 40), (0, 40), (0, 0)), constant_values=BACKGROUND),)
+        return replace(frame, planes=planes, width_px=frame.width_px + 40, height_px=frame.height_px + 40)
+
+
+@pytest.mark.parametrize("successor", [PaintedCapture, Larger])
+def test_a_camera_that_is_lost_and_comes_back_never_shows_the_bare_face(successor) -> None:
+    first = PaintedCapture(10_000, live=True)
+    first.fault, first.fault_at = CaptureError("the camera is unplugged"), 20
+    plugged_in = threading.Event()
+
+    def reopen():
+        if not plugged_in.is_set():
+            raise CaptureError("not there")
+        return successor(10_000, live=True)
+
+    kept = KeptOutput(live=True)
+    run = session(Again(first, reopen, endless=True), kept, rules=Rules(hold_s=0.1, settle_s=0.2))
+    run.start()
+    assert wait_for(lambda: shows_slate(kept.frames) and run.meter.counts["in"] >= 20)
+    assert run.error is None
+    at = len(kept.frames)
+    plugged_in.set()
+    assert wait_for(lambda: any(shows_the_face_painted(frame) for frame in kept.frames[at:]))
+    run.stop()
+    assert run.wait(2)
+    assert not any(shows_bare_face(frame) for frame in kept.frames)
+
+
+def shows_slate(frames) -> bool:
+    return len(frames) > 0 and not shows_painted_face(frames[-1]) and not shows_bare_face(frames[-1])
+
+
+def shows_the_face_painted(frame) -> bool:
+    return bool((frame.planes[0] == PAINT).sum() > 1000)
+
+
+def wait_for(condition, seconds: float = 10.0) -> bool:
+    deadline_s = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    return bool(condition())
