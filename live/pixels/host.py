@@ -244,7 +244,7 @@ def _grow(chroma: Pixels, size: tuple[int, int], format: PixelFormat) -> Pixels:
 
 
 def _shrink(plane: Pixels, format: PixelFormat) -> Pixels:
-    """A luma-sized plane (h, w) at chroma resolution, each sample the mean of its pixels."""
+    """A luma-sized plane (h, w) or picture (h, w, 3) at chroma resolution, each sample the mean of its pixels."""
     across, down = CHROMA_STEP[format]
     if (across, down) == (1, 1):
         return plane
@@ -270,10 +270,11 @@ def _planes_of(bgr: Pixels, format: PixelFormat, colour: Colour) -> tuple[Pixels
         return (bgr,)
     if format is PixelFormat.GRAY:
         return (cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY),)
-    luma, u, v = cv2.split(cv2.transform(bgr, _from_bgr_matrix(colour)))
+    # Chroma of the shrunk picture is the shrunk chroma, at a fraction of the work.
+    luma = cv2.extractChannel(cv2.transform(bgr, _from_bgr_matrix(colour)), 0)
+    u, v = cv2.split(cv2.transform(_shrink(bgr, format), _from_bgr_matrix(colour)[1:]))
     if format is PixelFormat.YUYV and bgr.shape[1] % 2:
         luma = cv2.copyMakeBorder(luma, 0, 0, 0, 1, cv2.BORDER_REPLICATE)
-    u, v = _shrink(u, format), _shrink(v, format)
     if format is PixelFormat.NV12:
         return luma, cv2.merge([u, v])
     if format is PixelFormat.YUYV:
