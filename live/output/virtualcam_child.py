@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -27,6 +28,8 @@ PATIENCE = 1.5
 """Periods until a picture is repeated: a camera's jitter is not a missing picture."""
 RETRY_S = 0.5
 """A lost device is tried again at least this often."""
+HANG_S = 5.0
+"""A device that takes longer for one call hangs; a new child may have more luck, and no orphan stays."""
 
 
 class HeldError(Exception):
@@ -190,6 +193,7 @@ def run(parent: Parent, projector: Projector) -> None:
     shown: Pixels | None = None
     due_s = 0.0
     while not parent.dismissed:
+        _stay_alive()
         now_s = time.monotonic()
         fresh = parent.ring.take()
         shown = shown if fresh is None else fresh
@@ -202,6 +206,15 @@ def run(parent: Parent, projector: Projector) -> None:
         parent.wake.wait(max(0.0, due_s - time.monotonic()))
         parent.wake.clear()
     projector.show(parent.ring.slate)
+
+
+def _stay_alive() -> None:
+    """Let the kernel end this process if it is not called again in time.
+
+    pyvirtualcam holds the interpreter's lock while it opens a device, so no thread of ours could.
+    """
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, HANG_S)
 
 
 def main() -> int:

@@ -101,7 +101,9 @@ class Watcher:
         return pictures
 
     def close(self):
-        os.close(self.descriptor)
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+        self.descriptor = -1
 
 
 @pytest.fixture
@@ -256,6 +258,18 @@ def test_a_killed_parent_is_covered_by_the_slate_and_the_child_leaves(watcher, p
     assert len(pictures) > 10
     wait_gone(child)
     assert not rings()
+
+
+def test_a_child_whose_device_hangs_leaves_no_orphan_when_the_parent_is_killed(watcher, gone, parent):
+    process, child = parent
+    watcher.until(packed(noise(7)))
+    gone.touch()
+    while watcher.record() is not None:
+        pass
+    watcher.close()
+    gone.unlink()  # without a reader, opening the pipe hangs
+    process.kill()
+    wait_gone(child)
 
 
 def test_a_hanging_parent_is_covered_by_the_slate_until_it_goes_on(watcher, parent):
