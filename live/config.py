@@ -36,6 +36,7 @@ class CaptureKeys(Section):
     format: Literal["auto", "bgr", "gray", "i420", "i422", "i444", "nv12", "yuyv"]
     pace: Literal["auto", "real", "max"]
     loop: bool
+    counter: bool
 
 
 class SwapKeys(Section):

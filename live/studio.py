@@ -15,6 +15,7 @@ import cv2
 from live.capture import open_capture, route
 from live.capture.again import Again
 from live.capture.contract import Capture, Wanted
+from live.capture.counter import Counted
 from live.config import Preset
 from live.errors import CaptureError, LiveError, UsageError
 from live.faces.detector import Detector
@@ -23,6 +24,7 @@ from live.faces.landmarker import Landmarker
 from live.faces.still import find_faces
 from live.faces.tracker import Options, Tracker
 from live.marking import Badge
+from live.memory import keep_freed_memory
 from live.meter import Meter
 from live.output import open_output
 from live.output.contract import Format, Output
@@ -37,7 +39,7 @@ log = logging.getLogger(__name__)
 
 TOUR_S = 15.0
 TOUR_FILE = "live-demo.mp4"
-SIZED = {"camera", "demo", "picture"}
+SIZED = {"camera", "demo", "pattern", "picture"}
 """Inputs that can be asked for a size; files, streams and screens have theirs."""
 STILL_WIDTHS_PX = (320, 640)
 """Thumbnails for photos: large faces are found in the small one, small faces in the large one."""
@@ -73,6 +75,7 @@ def build(preset: Preset, ask: Ask) -> tuple[Session, Engine]:
 
     Raises: LiveError, one line.
     """
+    keep_freed_memory()
     cv2.setNumThreads(preset.threads.opencv or -1)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # its warnings are about what we handle
     engine = build_engine(preset)
@@ -155,20 +158,20 @@ def _open_capture(preset: Preset, ask: Ask) -> tuple[Capture, bool]:
         loop=keys.loop,
     )
     if address != "auto":
-        return _kept(_told(open_capture(address, wanted)), wanted, outputs), False
+        return _dressed(_told(open_capture(address, wanted)), wanted, outputs, keys.counter), False
     try:
-        return _kept(_told(open_capture("camera", wanted)), wanted, outputs), False
+        return _dressed(_told(open_capture("camera", wanted)), wanted, outputs, keys.counter), False
     except CaptureError as error:
         log.info("input: the demo person, since there is no camera (%s); --input chooses another", error)
-    return open_capture("demo", replace(wanted, live=True)), True
+    return _dressed(open_capture("demo", replace(wanted, live=True)), wanted, outputs, keys.counter), True
 
 
-def _kept(capture: Capture, wanted: Wanted, outputs: tuple[str, ...]) -> Capture:
-    """A capture that comes back when it was lost, where there is something to come back."""
+def _dressed(capture: Capture, wanted: Wanted, outputs: tuple[str, ...], counter: bool) -> Capture:
+    """A capture that comes back when it was lost, where there is something to come back; with the counter if asked."""
     again = capture.info.again
-    if again is None:
-        return capture
-    return Again(capture, lambda: open_capture(again, wanted), endless=not _only_recordings(outputs))
+    if again is not None:
+        capture = Again(capture, lambda: open_capture(again, wanted), endless=not _only_recordings(outputs))
+    return Counted(capture) if counter else capture
 
 
 def _only_recordings(addresses: tuple[str, ...]) -> bool:

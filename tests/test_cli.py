@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import pytest
 
+from live.capture.counter import decode
 from live.cli import main
 
 
@@ -17,6 +18,9 @@ def run(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, 
         code = int(exit.code or 0)
     out, err = capsys.readouterr()
     return code, out, err
+
+
+COUNTED_AND_SMALL = ["--preset", "pass", "--set", "capture.counter=true", "--set", "capture.width_px=64"]
 
 
 @pytest.mark.parametrize(
@@ -38,6 +42,11 @@ def run(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, 
         (["faces", "add", "none.jpg", "--consent", "self"], ["none.jpg"]),
         (["faces", "remove", "nobody"], ["nobody"]),
         (["bench", "speed", "--input", "nowhere.mp4"], ["nowhere.mp4"]),
+        (["bench", "camera", "--size", "12"], ["--size", "12", "1280x720"]),
+        (["bench", "camera", "--format", "mjpeg"], ["--format", "mjpeg", "nv12"]),
+        (["bench", "camera", "--fps", "999"], ["fps", "999", "0 to 240"]),
+        (["--input", "pattern:bars", "--output", "null", "--preset", "pass"], ["pattern", "bars"]),
+        (["bench", "speed", "--input", "pattern", *COUNTED_AND_SMALL], ["counter", "128x48"]),
     ],
 )
 def test_a_mistake_gives_one_line_and_exit_code_2(
@@ -75,6 +84,26 @@ def test_listings_name_what_there_is(capsys: pytest.CaptureFixture[str]) -> None
     assert run("devices", capsys=capsys)[0] == 0
     assert "--preset" in run("--help", capsys=capsys)[1]
     assert run("--version", capsys=capsys)[1].startswith("live ")
+
+
+def test_the_preset_for_checks_stands_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    everyday, _, tests = run("presets", capsys=capsys)[1].partition("not for calls:")
+    assert {"default", "fast", "balanced", "quality"} <= {line.split()[0] for line in everyday.split("\n") if line}
+    (line,) = tests.strip().splitlines()
+    assert line.startswith("pass")
+    assert "BARE" in line
+
+
+def test_the_test_card_runs_without_a_person(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clip = tmp_path / "card.mkv"
+    sized = ["--set", "capture.width_px=320", "--set", "capture.height_px=240", "--set", "capture.counter=true"]
+    arguments = ["--input", "pattern", "--output", str(clip), "--preset", "pass", "--duration", "0.5", *sized]
+    assert run(*arguments, capsys=capsys)[0] == 0
+    with av.open(str(clip)) as container:
+        shown = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
+    numbers = [decode(picture) for picture in shown]
+    assert len(shown) >= 5
+    assert [found and found[0] for found in numbers] == list(range(len(shown)))
 
 
 def test_the_doctor_finds_the_embedded_parts(capsys: pytest.CaptureFixture[str]) -> None:

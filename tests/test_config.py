@@ -20,6 +20,22 @@ def test_the_presets_of_the_readme_are_there() -> None:
     assert {"default", "fast", "balanced", "quality"} <= set(preset_names())
 
 
+def test_only_the_preset_for_checks_shows_the_bare_picture_and_its_line_says_so() -> None:
+    bare = {name for name in preset_names() if load_preset(name).privacy.unproven == "pass"}
+    assert bare == {"pass"}
+    preset = load_preset("pass")
+    assert preset.engine == "none"
+    assert not preset.badge.show
+    assert "BARE picture" in preset.about
+    assert "only for checking" in preset.about
+
+
+@pytest.mark.parametrize("name", sorted(preset_names()))
+def test_no_bundled_preset_burns_a_counter_into_the_picture(name: str) -> None:
+    assert not load_preset(name).capture.counter
+    assert load_preset(name, ["capture.counter=true"]).capture.counter
+
+
 def keys_of(model: type[BaseModel], path: str = "") -> set[str]:
     keys: set[str] = set()
     for name, field in model.model_fields.items():
@@ -44,6 +60,7 @@ def test_default_yaml_names_every_key_and_no_other() -> None:
         ("faces.most=99", ["--set", "faces.most", "99", "1 to 8"]),
         ("faces.most=two", ["faces.most", "'two'", "a whole number"]),
         ("swap.keep_eyes=maybe", ["swap.keep_eyes", "true or false"]),
+        ("capture.counter=1", ["capture.counter", "true or false"]),
         ("badge.corner=middle", ["badge.corner", "'middle'", "top-left"]),
         ("badge.text=''", ["badge.text", "1 to 40"]),
         ("outputs=[]", ["outputs", "1 to 8"]),

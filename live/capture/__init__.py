@@ -16,6 +16,7 @@ MODULES = {
     "camera": "camera",
     "screen": "screen",
     "demo": "demo",
+    "pattern": "pattern",
     "file": "file",
     "picture": "picture",
     "rtmp": "stream",
@@ -32,12 +33,12 @@ MODULES = {
 
 ALLOWED = (
     "camera, camera:0, camera:NAME, the path of a video or picture (or file:PATH), screen, screen:X,Y,W,H, "
-    "screen:WINDOW TITLE, rtmp:// rtsp:// http(s):// udp:// tcp:// srt://, demo, demo:NAME"
+    "screen:WINDOW TITLE, rtmp:// rtsp:// http(s):// udp:// tcp:// srt://, demo, demo:NAME, pattern"
 )
 
 
 def open_capture(address: str, wanted: Wanted) -> Capture:
-    """Open what an address names: `camera:0`, `clip.mp4`, `screen`, `rtsp://…`, `demo`.
+    """Open what an address names: `camera:0`, `clip.mp4`, `screen`, `rtsp://…`, `demo`, `pattern`.
 
     Raises: UsageError for an address or file that does not exist; CaptureError for one that cannot be opened.
     """

@@ -21,6 +21,8 @@ SYS_FOLDER = Path("/sys/class/video4linux")
 VIDIOC_QUERYCAP, VIDIOC_ENUM_FMT = 0x80685600, 0xC0405602
 VIDIOC_ENUM_FRAMESIZES, VIDIOC_ENUM_FRAMEINTERVALS = 0xC02C564A, 0xC034564B
 VIDEO_CAPTURE, HAS_DEVICE_CAPS, LOOPBACK_DRIVER = 0x1, 0x80000000, "v4l2 loopback"
+DISCRETE = 1
+"""Kind of an entry in a list of sizes or intervals: one, not a range."""
 MOST_ENTRIES = 64
 """Of each list that a driver gives: broken ones never end."""
 
@@ -36,8 +38,28 @@ class CameraMode:
     """Four letters of the driver: `MJPG`, `YUYV`, `NV12` ..."""
     width_px: int
     height_px: int
+    """The only size, or the largest of a range."""
     fps: tuple[float, ...]
     """Rates, highest first; empty where the driver does not say."""
+    smallest_px: tuple[int, int] | None = None
+    """Width and height where a range of sizes begins; None: there is one size."""
+    any_fps: bool = False
+    """True: every rate up to the one in `fps`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opener:
+    """A program that holds a device open."""
+
+    program: str
+    process: int
+    access: str
+    """`writes`, `reads`, or `opens`: most programs open a camera for both, whatever they do with it."""
+    command: str = ""
+    """How it was started; empty where the system does not tell."""
+
+    def __str__(self) -> str:
+        return f"{self.program} (process {self.process})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +147,56 @@ def _modes(descriptor: int, control: Control) -> list[CameraMode]:
         code = entry[44:48]
         for size in _entries(descriptor, control, VIDIOC_ENUM_FRAMESIZES, code, 44):
             kind, width, height = struct.unpack_from("III", size, 8)
-            if kind != 1:  # stepwise: min width, max width, step, min height, max height, step
-                width, height = struct.unpack_from("I", size, 16)[0], struct.unpack_from("I", size, 28)[0]
-            rates = []
+            smallest = None
+            if kind != DISCRETE:  # min width, max width, step, min height, max height, step
+                least_width, width, _, least_height, height = struct.unpack_from("IIIII", size, 12)
+                smallest = (least_width, least_height)
+            rates, any_fps = [], False
             head = code + struct.pack("II", width, height)
             for interval in _entries(descriptor, control, VIDIOC_ENUM_FRAMEINTERVALS, head, 52):
                 seconds, parts = struct.unpack_from("II", interval, 20)
                 if seconds and parts:
                     rates.append(round(parts / seconds, 3))
-                if struct.unpack_from("I", interval, 16)[0] != 1:  # stepwise: the shortest interval is all that counts
+                if struct.unpack_from("I", interval, 16)[0] != DISCRETE:  # the shortest interval of a range
+                    any_fps = True
                     break
             format = code.decode("ascii", "replace").strip()
-            modes.append(CameraMode(format, width, height, tuple(sorted(set(rates), reverse=True))))
+            modes.append(CameraMode(format, width, height, tuple(sorted(set(rates), reverse=True)), smallest, any_fps))
     return modes
+
+
+def openers(path: str, proc: Path = Path("/proc")) -> list[Opener]:
+    """Other programs that hold a device open, as far as this user may see them; on Linux only."""
+    target, found = os.path.realpath(path), []
+    for process in sorted(proc.glob("[0-9]*"), key=lambda entry: int(entry.name)):
+        if int(process.name) == os.getpid():
+            continue
+        with suppress(OSError):  # processes end while they are looked at, and other users' may not be looked at
+            links = [link for link in (process / "fd").iterdir() if _leads_to(link, target)]
+            if not links:
+                continue
+            accesses = {_access(process / "fdinfo" / link.name) for link in links}
+            access = next(name for name in ("writes", "opens", "reads") if name in accesses)
+            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+            name = (process / "comm").read_text("utf-8", "replace").strip()
+            found.append(Opener(name, int(process.name), access, command))
+    return found[:MOST_ENTRIES]
+
+
+def _leads_to(link: Path, target: str) -> bool:
+    try:
+        return os.readlink(link) == target
+    except OSError:
+        return False
+
+
+def _access(fdinfo: Path) -> str:
+    """How a file was opened: the last two bits of its flags, octal."""
+    try:
+        found = re.search(r"^flags:\s*([0-7]+)", fdinfo.read_text("utf-8", "replace"), re.MULTILINE)
+    except OSError:
+        return "opens"
+    return {os.O_RDONLY: "reads", os.O_WRONLY: "writes"}.get(int(found[1], 8) & 3 if found else os.O_RDWR, "opens")
 
 
 def _device_log(format: str) -> list[str]:

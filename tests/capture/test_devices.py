@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -103,3 +105,62 @@ def test_device_lists_of_windows_and_macos() -> None:
         "AVFoundation audio devices:\n", "[0] MacBook Microphone\n",
     ]  # fmt: skip
     assert [camera.name for camera in parse_device_log(avfoundation)] == ["FaceTime HD Camera"]
+
+
+class Ranges(Kernel):
+    """A driver that names ranges of sizes and rates, as some webcams and v4l2loopback do."""
+
+    def control(self, descriptor: int, request: int, buffer: bytearray) -> None:
+        index = struct.unpack_from("I", buffer)[0]
+        if request == devices.VIDIOC_ENUM_FRAMESIZES and index == 0:
+            struct.pack_into("IIIIIII", buffer, 8, 3, 48, 4096, 2, 32, 2160, 2)
+        elif request == devices.VIDIOC_ENUM_FRAMEINTERVALS and index == 0:
+            assert struct.unpack_from("II", buffer, 8) == (4096, 2160)
+            struct.pack_into("IIIIIII", buffer, 16, 2, 1, 60, 1, 1, 0, 0)
+        elif request in (devices.VIDIOC_ENUM_FRAMESIZES, devices.VIDIOC_ENUM_FRAMEINTERVALS):
+            raise OSError(22, "Invalid argument")
+        else:
+            super().control(descriptor, request, buffer)
+
+
+def test_ranges_of_sizes_and_rates_stay_ranges(tmp_path: Path) -> None:
+    (tmp_path / "dev").mkdir()
+    kernel = Ranges(tmp_path / "sys", tmp_path / "dev")
+    kernel.add("video0", "Flexible", CAPTURE | DEVICE_CAPS, [(b"YUYV", 0, 0, [])])
+    [camera] = list_linux_cameras(kernel.folder, kernel.dev, kernel.control)
+    assert camera.modes == (CameraMode("YUYV", 4096, 2160, (60.0,), smallest_px=(48, 32), any_fps=True),)
+
+
+def test_programs_that_hold_a_device_are_named_with_what_they_do(tmp_path: Path) -> None:
+    device, proc = tmp_path / "video0", tmp_path / "proc"
+    device.touch()
+    for process, name, flags in (("9", "obs", "0100001"), ("20", "zoom", "0104002"), ("100", "cheese", "0100000")):
+        (proc / process / "fd").mkdir(parents=True)
+        (proc / process / "fdinfo").mkdir()
+        (proc / process / "fd/0").symlink_to("/dev/null")
+        (proc / process / "fd/7").symlink_to(device)
+        (proc / process / "fdinfo/7").write_text(f"pos:\t0\nflags:\t{flags}\nmnt_id:\t5\n")
+        (proc / process / "comm").write_text(name + "\n")
+        (proc / process / "cmdline").write_bytes(f"{name}\0--flag\0".encode())
+    (proc / "300/fd").mkdir(parents=True)
+    (proc / "300/fd/3").symlink_to("/dev/null")
+    found = devices.openers(str(device), proc)
+    assert [(str(opener), opener.access) for opener in found] == [
+        ("obs (process 9)", "writes"),
+        ("zoom (process 20)", "opens"),
+        ("cheese (process 100)", "reads"),
+    ]
+    assert found[0].command == "obs --flag"
+
+
+def test_a_file_of_a_real_process_is_found(tmp_path: Path) -> None:
+    held = tmp_path / "held"
+    held.touch()
+    code = f"import sys; file = open({str(held)!r}, 'a'); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        [opener] = devices.openers(str(held))
+        process.communicate()
+    assert (opener.process, opener.access) == (process.pid, "writes")
+    assert devices.openers(str(held)) == []

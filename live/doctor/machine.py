@@ -1,0 +1,77 @@
+"""What every system has to have: the program itself, its models, a camera, a display. Knows no virtual cameras."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+from live import __version__
+from live.doctor.finding import Finding
+from live.errors import LiveError
+from live.resources import models_dir
+
+REINSTALL = ("pip install --force-reinstall live-faceswap",)
+
+
+def program() -> Finding:
+    """The program and the Python that runs it."""
+    text = f"live {__version__}, Python {platform.python_version()}, {platform.platform()}"
+    fine = (3, 11) <= sys.version_info[:2] <= (3, 14)
+    return Finding("program", fine, text, () if fine else ("# install Python 3.11 to 3.14",), needed=True)
+
+
+def models() -> list[Finding]:
+    """Embedded networks and people: load them."""
+    from live.faces.detector import Detector
+    from live.faces.landmarker import Landmarker
+    from live.pixels.people import people_names
+
+    found = []
+    for name, load in (("detector", Detector), ("landmarker", Landmarker)):
+        path = models_dir() / f"{name}.onnx"
+        try:
+            load(path)
+        except LiveError as error:
+            found.append(Finding(name, False, str(error), REINSTALL, needed=True))
+        else:
+            found.append(Finding(name, True, f"{path.stat().st_size / 1e6:.1f} MB, embedded", needed=True))
+    try:
+        people = len(people_names())
+    except OSError:
+        people = 0
+    mend = () if people else REINSTALL
+    found.append(Finding("source faces", people > 0, f"{people} composite people", mend, needed=True))
+    return found
+
+
+def cameras() -> Finding:
+    """Cameras that can be an input; this program's own output is none."""
+    from live.capture.devices import list_cameras
+
+    names = [camera.name for camera in list_cameras() if not camera.own]
+    if names:
+        return Finding("camera", True, ", ".join(names))
+    return Finding("camera", False, "none found; the demo person stands in", ("# plug one in, then:", "live devices"))
+
+
+def window() -> Finding:
+    """A display for the preview window."""
+    if sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        return Finding("window", True, "a display is there")
+    return Finding(
+        "window",
+        False,
+        "no display; the web preview stands in",
+        ("# run live in a desktop session, or:", "live --output web"),
+    )
+
+
+def graphics_card() -> Finding:
+    """Only named: nothing of today needs one."""
+    if Path("/proc/driver/nvidia/version").exists() or sys.platform == "win32":
+        return Finding(
+            "graphics card", True, "an NVIDIA driver may be there; the embedded engine runs on the CPU either way"
+        )
+    return Finding("graphics card", True, "no NVIDIA driver; the embedded engine runs on the CPU")
