@@ -112,6 +112,6 @@ def _tell(meter: Meter) -> None:
     print(f"ms per stage (median): {stages or 'none'}")
     print(
         f"dropped {counts.get('dropped', 0)}, held {counts.get('hold', 0)}, slate {counts.get('slate', 0)}, "
-        f"failed {counts.get('failed', 0)}; first swapped picture after "
-        f"{f'{first:.2f} s' if first is not None else 'never'}"
+        f"failed {counts.get('failed', 0)}; "
+        + (f"first swapped picture after {first:.2f} s" if first is not None else "no picture was swapped")
     )

@@ -6,6 +6,7 @@ camera's name, that the page's video moves, and that it is the clip, in its colo
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -29,8 +30,10 @@ def make(machine: Path, target: Path) -> None:
     """Make the picture.
 
     Args: machine the script that boots one.
-    Raises: PictureError; SystemExit when the machine fails; OSError when the script cannot be run.
+    Raises: PictureError; SystemExit when the machine fails; FileNotFoundError without the script.
     """
+    if not machine.is_file():
+        raise FileNotFoundError(errno.ENOENT, "no such script", str(machine))
     with tempfile.TemporaryDirectory(prefix="live-chromium-") as name:
         folder = Path(name, "out")
         folder.mkdir()

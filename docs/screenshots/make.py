@@ -33,6 +33,8 @@ def main() -> int:
             obs.make(target)
     except PictureError as error:
         raise SystemExit(f"{error}; nothing was saved") from None
+    except FileNotFoundError as error:
+        raise SystemExit(f"{error.filename} is missing; README.md here says what to install") from None
     print(f"took {time.monotonic() - began_s:.0f} s")
     return 0
 

@@ -69,7 +69,7 @@ class Obs:
 
 
 def make(target: Path) -> None:
-    """Make the picture. Raises: SystemExit when something is not as it should be; OSError when a program is missing."""
+    """Make the picture. Raises: SystemExit when a check fails; FileNotFoundError without a program."""
     with tempfile.TemporaryDirectory(prefix="live-obs-") as name, Programs(Path(name)) as programs:
         folder = Path(name)
         preview, websocket = _free_port(), _free_port()

@@ -25,6 +25,8 @@ from .path import existing_file
 from .planes import Picture
 
 log = logging.getLogger(__name__)
+LATE_S = 0.5
+"""Decoding that falls further behind than this cannot keep up: the schedule moves, so that the delay stays bounded."""
 
 
 class Clip(Protocol):
@@ -93,7 +95,7 @@ class FileCapture:
         media_s = self._clock.frame_s(picture.media_s)
         time_s = time.monotonic()
         if self._wanted.live:
-            if self._start_s is None:
+            if self._start_s is None or time_s - (self._start_s + media_s) > LATE_S:
                 self._start_s = time_s - media_s
             due_s = self._start_s + media_s
             if due_s > time_s and self._stop.wait(due_s - time_s):

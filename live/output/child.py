@@ -28,8 +28,9 @@ from live.values import Frame, PixelFormat, Pixels
 
 log = logging.getLogger(__name__)
 
-OPEN_S = 15.0
-"""Longest that a child may take to open its device (a cold start of Python and OpenCV on a busy machine: 5 s)."""
+OPEN_S = 30.0
+"""Longest that a child may take to open its device (a cold start of Python and OpenCV on a busy machine: 5 s, on an
+emulated one 15 s)."""
 LEAVE_S = 1.5
 """Longest that a child may take to end when told to; then it is killed."""
 KEYS = 64

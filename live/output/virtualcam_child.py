@@ -192,12 +192,16 @@ def run(parent: Parent, projector: Projector) -> None:
     period_s = 1.0 / parent.settings["fps"]
     shown: Pixels | None = None
     due_s = 0.0
+    silent_s: float | None = None
     while not parent.dismissed:
         _stay_alive()
         now_s = time.monotonic()
         fresh = parent.ring.take()
         shown = shown if fresh is None else fresh
         healthy = parent.healthy(now_s)
+        if healthy and silent_s is not None:
+            parent.tell(note=f"the virtual camera was given nothing and showed the slate for {now_s - silent_s:.1f} s")
+        silent_s = None if healthy else silent_s or now_s
         if (fresh is not None and healthy) or now_s >= due_s:
             projector.show(shown if healthy and shown is not None else parent.ring.slate)
             due_s = now_s + period_s * (1.0 if fresh is None else PATIENCE)

@@ -140,10 +140,25 @@ def test_a_late_reader_still_gets_every_frame_with_its_scheduled_time(
     capture = file.open(str(write_h264(tmp_path / "a.mp4", 10, fps=100)), Wanted())
     first = capture.read()
     assert isinstance(first, Frame)
-    monkeypatch.setattr(file, "time", SimpleNamespace(monotonic=lambda: first.time_s + 5.0))
+    monkeypatch.setattr(file, "time", SimpleNamespace(monotonic=lambda: first.time_s + 0.4))
     frames, _ = read_all(capture)
     assert [frame.number for frame in frames] == list(range(1, 10))
     assert [frame.time_s - first.time_s for frame in frames] == pytest.approx(np.arange(1, 10) / 100, abs=0.002)
+
+
+def test_decoding_that_cannot_keep_up_moves_the_schedule_and_not_the_delay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capture = file.open(str(write_h264(tmp_path / "a.mp4", 10, fps=100)), Wanted())
+    first = capture.read()
+    assert isinstance(first, Frame)
+    now_s = [first.time_s]
+    monkeypatch.setattr(file, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    for _ in range(9):
+        now_s[0] += 1.0
+        frame = capture.read()
+        assert isinstance(frame, Frame)
+        assert now_s[0] - frame.time_s <= file.LATE_S
 
 
 def test_close_from_another_thread_ends_a_waiting_read(tmp_path: Path) -> None:
