@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import struct
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 DEVICES = Path("/sys/devices/virtual/video4linux")
@@ -17,7 +18,7 @@ MODULE = Path("/sys/module/v4l2loopback")
 OWN_LABEL = "live"
 """A loopback with this label is preferred: other programs have theirs."""
 
-QUERYCAP, G_FMT, S_FMT, STREAMON = 0x80685600, 0xC0D05604, 0xC0D05605, 0x40045612
+QUERYCAP, G_FMT, S_FMT, STREAMON, S_PARM = 0x80685600, 0xC0D05604, 0xC0D05605, 0x40045612, 0xC0CC5616
 """linux/videodev2.h; a request's number carries the size of its structure and never changes."""
 VIDEO_OUTPUT = 2
 """The buffer type of a device that takes pictures."""
@@ -89,6 +90,17 @@ def set_fourcc(descriptor: int, fourcc: str) -> None:
     # width, height, fourcc, field (none), bytes a line and in all: the driver reckons those
     struct.pack_into("=II4sIII", answer, 8, width_px, height_px, fourcc.encode("ascii"), 1, 0, 0)
     fcntl.ioctl(descriptor, S_FMT, bytes(answer))
+
+
+def set_rate(descriptor: int, fps: float) -> None:
+    """Tell an open device how often pictures come: readers ask for it. A driver that does not want to know is left."""
+    import fcntl
+
+    rate = Fraction(fps).limit_denominator(1001)
+    # capability, mode, seconds as numerator and denominator
+    wanted = struct.pack("=5I", VIDEO_OUTPUT, 0, 0, rate.denominator, rate.numerator)
+    with contextlib.suppress(OSError):
+        fcntl.ioctl(descriptor, S_PARM, wanted.ljust(204, b"\0"))
 
 
 def start_streaming(descriptor: int) -> None:

@@ -98,6 +98,7 @@ class LoopbackCamera:
         try:
             if settings["format"] in {"BGR", "RGB"}:
                 loopback.set_fourcc(self._descriptor, wanted.fourcc)
+            loopback.set_rate(self._descriptor, settings["fps"])
             loopback.start_streaming(self._descriptor)
             # A reader that holds the device at another setting keeps it there, and setting ours fails silently.
             setting = loopback.setting_of(self._descriptor) or wanted

@@ -1,7 +1,7 @@
 /* A v4l2loopback device without a kernel module: preloaded into the child, it answers for FAKE_CAMERA_DEVICE.
  *
  * Every picture that is written goes to the pipe FAKE_CAMERA_PIPE as a record: kind (4 bytes), length (4 bytes), bytes.
- * Kinds: 1 picture, 2 S_FMT (width, height, pixel format), 3 STREAMON.
+ * Kinds: 1 picture, 2 S_FMT (width, height, pixel format), 3 STREAMON, 4 S_PARM (time per frame).
  * FAKE_CAMERA_GONE=FILE      while that file exists, the device is not there: open ENOENT, write ENODEV.
  * FAKE_CAMERA_HELD=WxH       a reader holds the device at that size, whatever is asked for.
  * FAKE_CAMERA_WRITE_MS=n     a write takes that long.
@@ -112,6 +112,10 @@ int ioctl(int fd, unsigned long request, ...)
         if (held)
             sscanf(held, "%ux%u", &format->fmt.pix.width, &format->fmt.pix.height);
         return 0;
+    }
+    case VIDIOC_S_PARM: {
+        struct v4l2_streamparm *parameters = argument;
+        return record(4, &parameters->parm.output.timeperframe, sizeof parameters->parm.output.timeperframe);
     }
     case VIDIOC_STREAMON:
         return record(3, argument, sizeof(int));

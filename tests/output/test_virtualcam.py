@@ -25,7 +25,7 @@ from .frames import format_of, noise
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="preloading a device is Linux only")
 
 DEVICE = "/dev/video99"
-PICTURE, SIZE, STREAMON = 1, 2, 3
+PICTURE, SIZE, STREAMON, RATE = 1, 2, 3, 4
 WAIT_S = 10.0
 
 
@@ -164,6 +164,7 @@ def test_pictures_arrive_bit_for_bit_and_in_order(watcher, format, device_format
     assert output.live
     assert DEVICE in output.name
     assert watcher.record() == (SIZE, struct.pack("=II", 64, 48) + fourcc)
+    assert watcher.record() == (RATE, struct.pack("=II", 1, 25))
     assert watcher.record() == (STREAMON, struct.pack("=i", 2))
     assert watcher.record() == (PICTURE, slate_bytes(frames[0]))
     previous = slate_bytes(frames[0])
@@ -208,7 +209,11 @@ def test_an_odd_size_loses_its_last_column_and_row(watcher, format):
         watcher.until(b"".join(plane.tobytes() for plane in wanted))
     else:
         slate = slate_bytes(replace(frame, width_px=64, height_px=48))
-        while (record := watcher.record()) in [(STREAMON, struct.pack("=i", 2)), (PICTURE, slate)]:
+        while (record := watcher.record()) in [
+            (RATE, struct.pack("=II", 1, 25)),
+            (STREAMON, struct.pack("=i", 2)),
+            (PICTURE, slate),
+        ]:
             pass
         assert record[0] == PICTURE
         assert len(record[1]) == len(slate)
