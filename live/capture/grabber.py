@@ -127,7 +127,8 @@ class Grabber:
             source.set(cv2.CAP_PROP_FRAME_HEIGHT, request.height_px)
         if request.fps:
             source.set(cv2.CAP_PROP_FPS, request.fps)
-        source.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        # The number of buffers stays as it is: this thread keeps them empty anyway, and asking a v4l2loopback 0.12 for
+        # fewer than it has takes the kernel down while somebody writes.
         width, height = (int(source.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
         code = int(source.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF
         fourcc = code.to_bytes(4, "little").decode("ascii", "replace")

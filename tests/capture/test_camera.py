@@ -259,7 +259,7 @@ def test_what_was_asked_and_what_came_is_told(device: CameraDevice, clip: Path) 
     capture.close()
     assert capture.info.notes[0] == "asked for 1280x720 at 60, got 64x48 at 25"
     assert source.asked[cv2.CAP_PROP_FOURCC] == cv2.VideoWriter.fourcc(*"MJPG")
-    assert source.asked[cv2.CAP_PROP_BUFFERSIZE] == 1
+    assert cv2.CAP_PROP_BUFFERSIZE not in source.asked
 
 
 def test_a_black_picture_is_allowed_and_told(device: CameraDevice, clip: Path) -> None:
