@@ -44,12 +44,7 @@ def judge(facts: LinuxFacts) -> list[Finding]:
     if device is None or not (device.there and device.allowed):
         return [_missing(facts) if device is None else _closed(facts, device), *sandbox_findings(facts.installed)]
     found = [_camera(facts, device), _caps(facts, device)]
-    if facts.old:
-        text = "v4l2loopback 0.12 or older: where a program keeps the camera open while live starts anew, its picture "
-        text += "stays frozen; close and open the camera there (0.15 does not need that)"
-        found.append(Finding(DRIVER, True, text))
-    elif facts.version:
-        found.append(Finding(DRIVER, True, f"v4l2loopback {facts.version}"))
+    found.append(_driver(facts, device))
     if not facts.container:
         found.append(_start(facts))
     return [*found, *sandbox_findings(facts.installed)]
@@ -70,15 +65,19 @@ def options(facts: LinuxFacts, both: bool | None = None) -> str:
     """
     wants_exclusive, wants_plain = _wishes(facts)
     both = bool(wants_exclusive and wants_plain) if both is None else both
-    others = [device for device in facts.devices if device.label not in {OWN_LABEL, SECOND_LABEL}]
-    own = next((device.number for device in facts.devices if device.own), None)
-    taken = facts.taken - {device.number for device in facts.devices} | {device.number for device in others}
-    free = [number for number in range(NUMBER, NUMBER + 54) if number not in taken and number != own]
-    number = free.pop(0) if own is None else own
-    cameras = [_Wanted(number, OWN_LABEL, both or not wants_plain or bool(wants_exclusive))]
-    if both:
+    others = [device for device in facts.devices if not device.own]
+    number = next((device.number for device in facts.devices if device.own), None)
+    taken = facts.taken | {device.number for device in facts.devices}
+    free = [candidate for candidate in range(NUMBER, NUMBER + 54) if candidate not in taken]
+    own = _Wanted(
+        free.pop(0) if number is None else number, OWN_LABEL, both or not wants_plain or bool(wants_exclusive)
+    )
+    cameras = [own]
+    if both and not any(device.label == SECOND_LABEL for device in others):
         cameras.append(_Wanted(free[0], SECOND_LABEL, False))
-    cameras += [_Wanted(device.number, _plain(device.label), device.exclusive is not False) for device in others]
+    for device in others:
+        plain = device.exclusive is False or (both and device.label == SECOND_LABEL)
+        cameras.append(_Wanted(device.number, _plain(device.label), not plain))
     labels = ",".join(camera.label for camera in cameras)
     return " ".join(
         [
@@ -210,6 +209,19 @@ def _caps(facts: LinuxFacts, device: LoopbackState) -> Finding:
     if wants_plain:
         return Finding(CAPS, True, f"0, as {_want(wants_plain)} it; OBS reads both, browsers want 1")
     return Finding(CAPS, True, f"0: OBS and most readers take it, {usual} want 1", (UNLOAD, _load(facts)))
+
+
+def _driver(facts: LinuxFacts, device: LoopbackState) -> Finding:
+    """What is peculiar to this version of v4l2loopback; both were seen with the real drivers."""
+    if facts.old and device.exclusive is not False:
+        text = "v4l2loopback 0.12 or older: where a program keeps the camera open while live starts anew, its picture "
+        return Finding(DRIVER, True, text + "stays frozen; close and open the camera there (0.15 does not need that)")
+    name = "v4l2loopback " + ("0.12 or older" if facts.old else facts.version or "of a version that it does not tell")
+    numbers = tuple(int(number) for number in re.findall(r"\d+", facts.version)[:2])
+    alone = (
+        ": one program at a time can read a camera; a second one needs a second camera" if numbers >= (0, 15) else ""
+    )
+    return Finding(DRIVER, True, name + alone)
 
 
 def _want(names: list[str]) -> str:

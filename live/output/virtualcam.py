@@ -236,7 +236,7 @@ def explained(error: OutputError, device: str | None, platform: str = sys.platfo
     if platform == "linux":
         if "no v4l2 loopback device" in lowered or "does not exist" in lowered:
             what = "there is no virtual camera" if device is None else f"there is no virtual camera {device}"
-            cure = "sudo apt install v4l2loopback-dkms && sudo modprobe v4l2loopback exclusive_caps=1 card_label=live"
+            cure = "sudo apt install v4l2loopback-dkms && sudo modprobe v4l2loopback video_nr=10 card_label=live exclusive_caps=1"
         elif "permission" in lowered:
             what, cure = (
                 "no permission to use the virtual camera",
@@ -245,7 +245,7 @@ def explained(error: OutputError, device: str | None, platform: str = sys.platfo
         elif "not a video output" in lowered or "not a v4l2" in lowered:
             what = f"{device} is not a free virtual camera"
             cure = "choose another one, or reload it: sudo modprobe -r v4l2loopback && sudo modprobe v4l2loopback"
-            cure += " exclusive_caps=1 card_label=live"
+            cure += " video_nr=10 card_label=live exclusive_caps=1"
         else:
             return OutputError(f"the virtual camera cannot be opened: {said}")
         return OutputError(f"{what}; to get it: {cure}")

@@ -123,7 +123,7 @@ def test_a_free_camera_of_our_own_is_fine() -> None:
         ("after a restart", False),
     ]
     assert '/dev/video10 "live", free' in found[0].text
-    assert found[2].text == "v4l2loopback 0.15.0"
+    assert found[2].text.startswith("v4l2loopback 0.15.0: one program at a time")
 
 
 def test_a_reader_that_stayed_is_named() -> None:
@@ -198,6 +198,14 @@ def test_a_browser_and_the_zoom_snap_get_a_camera_each() -> None:
     assert named(both, "after a restart").mend[1].split("'")[1] == f"options v4l2loopback {line}"
 
 
+def test_a_second_camera_is_kept_and_turned_for_the_zoom_snap() -> None:
+    second = LoopbackState("/dev/video11", "live-zoom", exclusive=True)
+    facts = replace(READY, devices=(OWN, second), taken=frozenset({10, 11}))
+    line = "devices=2 video_nr=10,11 card_label=live,live-zoom exclusive_caps="
+    assert options(facts) == line + "1,1"
+    assert options(replace(facts, installed=(CHROME, ZOOM_SNAP))) == line + "1,0"
+
+
 def test_a_driver_that_does_not_tell_is_not_blamed() -> None:
     unknown = replace(READY, devices=(replace(OWN, exclusive=None),), installed=(CHROME,))
     assert named(unknown, "exclusive_caps").fine
@@ -217,8 +225,13 @@ def test_the_next_start() -> None:
     assert (done.fine, done.mend) == (True, ())
 
 
-def test_the_old_driver_freezes_readers_and_is_told_so() -> None:
-    assert "frozen" in named(replace(READY, version="", old=True), "camera driver").text
+def test_what_is_peculiar_to_a_driver_is_told() -> None:
+    old = replace(READY, version="", old=True)
+    assert "frozen" in named(old, "camera driver").text
+    plain = replace(old, devices=(replace(OWN, exclusive=False),))
+    assert named(plain, "camera driver").text == "v4l2loopback 0.12 or older"
+    assert named(replace(READY, version="0.14.0"), "camera driver").text == "v4l2loopback 0.14.0"
+    assert "does not tell" in named(replace(READY, version=""), "camera driver").text
 
 
 def test_sandboxes_are_named_with_or_without_a_camera() -> None:

@@ -418,7 +418,7 @@ def test_an_unknown_format_names_the_known_ones():
 
 
 def test_no_device_says_how_to_get_one(watcher):
-    with pytest.raises(OutputError, match="modprobe v4l2loopback exclusive_caps=1 card_label=live"):
+    with pytest.raises(OutputError, match="modprobe v4l2loopback video_nr=10 card_label=live exclusive_caps=1"):
         open_output("virtualcam:/dev/video98", format_of(noise(0), live=True))
 
 
