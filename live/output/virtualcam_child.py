@@ -202,7 +202,7 @@ def run(parent: Parent, projector: Projector) -> None:
         healthy = parent.healthy(now_s)
         if healthy and silent_s is not None:
             parent.tell(note=f"the virtual camera was given nothing and showed the slate for {now_s - silent_s:.1f} s")
-        silent_s = None if healthy else silent_s or now_s
+        silent_s = None if healthy or shown is None else silent_s or now_s
         if (fresh is not None and healthy) or now_s >= due_s:
             projector.show(shown if healthy and shown is not None else parent.ring.slate)
             due_s = now_s + period_s * (1.0 if fresh is None else PATIENCE)
