@@ -7,7 +7,7 @@ BIN := $(VENV)/Scripts
 endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 ARGS ?=
-.PHONY: help run test lint format types check bench clean
+.PHONY: help run test test-vm lint format types check bench clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ run: $(BIN)/.run  ## the main job; ARGS="..." passes arguments on
 
 test: $(BIN)/.dev  ## all tests that need no special hardware
 	$(BIN)/python -m pytest
+
+test-vm: $(BIN)/.dev  ## virtual camera and camera input with real drivers, in virtual machines (QEMU), 6 min
+	REQUIRE_VM=1 $(BIN)/python -m pytest tests/vm -v -s
 
 lint: $(BIN)/.dev  ## ruff
 	$(BIN)/ruff check live tests models
