@@ -7,6 +7,7 @@ starts at once.
 from __future__ import annotations
 
 import contextlib
+import os
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,6 +23,8 @@ QUERYCAP, G_FMT, S_FMT, STREAMON, S_PARM = 0x80685600, 0xC0D05604, 0xC0D05605, 0
 """linux/videodev2.h; a request's number carries the size of its structure and never changes."""
 VIDEO_OUTPUT = 2
 """The buffer type of a device that takes pictures."""
+CAN_OUTPUT = 0x2
+"""The capability of a device that takes pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +117,63 @@ def start_streaming(descriptor: int) -> None:
         fcntl.ioctl(descriptor, STREAMON, struct.pack("=i", VIDEO_OUTPUT))
 
 
-def is_video(descriptor: int) -> bool:
-    """Whether an open file is a video device."""
+def make_usable(device: str) -> None:
+    """Free a device that a program left behind as a camera, although nobody feeds it.
+
+    v4l2loopback 0.12 with exclusive_caps=1 leaves it so after a session without STREAMON; what somebody uses stays.
+    """
+    try:
+        descriptor = os.open(device, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        if not _capabilities(descriptor) & CAN_OUTPUT and not _used_by_others(device):
+            start_streaming(descriptor)
+    except OSError:
+        return
+    finally:
+        os.close(descriptor)
+
+
+def _capabilities(descriptor: int) -> int:
+    """What a device can do now. Raises: OSError when it is no video device."""
     import fcntl
 
+    of_driver, of_node = struct.unpack_from("=II", fcntl.ioctl(descriptor, QUERYCAP, bytes(104)), 84)
+    return int(of_node if of_driver & 0x80000000 else of_driver)
+
+
+def _used_by_others(device: str) -> bool:
+    """Whether another process has a device open, as far as this user may see."""
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):
+            if link.parts[2] != str(os.getpid()) and os.readlink(link) == device:
+                return True
+    return False
+
+
+def is_video(descriptor: int) -> bool:
+    """Whether an open file is a video device."""
     try:
-        fcntl.ioctl(descriptor, QUERYCAP, bytes(104))
+        _capabilities(descriptor)
     except OSError:
         return False
     return True
+
+
+def descriptors() -> set[int]:
+    """Descriptors that this process has open; not the one that listing them takes."""
+    numbers = set()
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            os.fstat(int(number))
+            numbers.add(int(number))
+    return numbers
+
+
+def video_descriptor(candidates: set[int]) -> int:
+    """The one of some descriptors that is a video device. Raises: OSError when there is none."""
+    for candidate in candidates:
+        if is_video(candidate):
+            return candidate
+    raise OSError("the virtual camera's descriptor was not found")

@@ -33,6 +33,7 @@ CHILD = "live.output.virtualcam_child"
 FPS = 30.0
 """Rate at which the last picture is repeated when the input names none."""
 SMALLEST_PX, LARGEST_PX = 16, 8192
+LOAD = "sudo modprobe v4l2loopback video_nr=10 card_label=live exclusive_caps=1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,16 +237,13 @@ def explained(error: OutputError, device: str | None, platform: str = sys.platfo
     if platform == "linux":
         if "no v4l2 loopback device" in lowered or "does not exist" in lowered:
             what = "there is no virtual camera" if device is None else f"there is no virtual camera {device}"
-            cure = "sudo apt install v4l2loopback-dkms && sudo modprobe v4l2loopback video_nr=10 card_label=live exclusive_caps=1"
+            cure = f"sudo apt install v4l2loopback-dkms && {LOAD}; `live doctor` says more"
         elif "permission" in lowered:
-            what, cure = (
-                "no permission to use the virtual camera",
-                "sudo usermod -a -G video $USER, then log in again",
-            )
+            what = "no permission to use the virtual camera"
+            cure = "sudo usermod -a -G video $USER, then log in again"
         elif "not a video output" in lowered or "not a v4l2" in lowered:
             what = f"{device} is not a free virtual camera"
-            cure = "choose another one, or reload it: sudo modprobe -r v4l2loopback && sudo modprobe v4l2loopback"
-            cure += " video_nr=10 card_label=live exclusive_caps=1"
+            cure = f"choose another one, or reload it: sudo modprobe -r v4l2loopback && {LOAD}"
         else:
             return OutputError(f"the virtual camera cannot be opened: {said}")
         return OutputError(f"{what}; to get it: {cure}")

@@ -90,10 +90,13 @@ class LoopbackCamera:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         """Open. Raises: HeldError; RuntimeError of pyvirtualcam; OSError."""
-        before = _descriptors()
-        self._camera = Camera({**settings, "device": _device(settings)})
+        device = _device(settings)
+        if device is not None:
+            loopback.make_usable(device)
+        before = loopback.descriptors()
+        self._camera = Camera({**settings, "device": device})
         self.name = self._camera.name
-        self._descriptor = _video_descriptor(_descriptors() - before)
+        self._descriptor = loopback.video_descriptor(loopback.descriptors() - before)
         wanted = Setting(settings["width_px"], settings["height_px"], settings["fourcc"])
         try:
             if settings["format"] in {"BGR", "RGB"}:
@@ -125,24 +128,6 @@ def _device(settings: dict[str, Any]) -> str | None:
         return device
     there = [path for path, name in loopback.labels().items() if name == label]
     return device if device in there or not there else there[0]
-
-
-def _descriptors() -> set[int]:
-    """Descriptors that are open; not the one that listing them takes."""
-    numbers = set()
-    for number in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):
-            os.fstat(int(number))
-            numbers.add(int(number))
-    return numbers
-
-
-def _video_descriptor(candidates: set[int]) -> int:
-    """The descriptor pyvirtualcam opened. Raises: OSError when there is none."""
-    for candidate in candidates:
-        if loopback.is_video(candidate):
-            return candidate
-    raise OSError("the virtual camera's descriptor was not found")
 
 
 class Projector:

@@ -366,10 +366,7 @@ for i in "${!cameras[@]}"; do
   esac
   numbers+="${numbers:+,}$i"; caps+="${caps:+,}$exclusive"
 done
-# max_buffers: v4l2loopback 0.12 takes the kernel down when a reader asks for fewer
-# buffers than the device has while somebody writes (list_del corruption in
-# buffer_written); no usual reader asks for fewer than four.
-loopbacks="max_buffers=4 devices=${#cameras[@]} video_nr=$numbers card_label=$labels exclusive_caps=$caps"
+loopbacks="devices=${#cameras[@]} video_nr=$numbers card_label=$labels exclusive_caps=$caps"
 {
   printf 'KERNEL=%q\nDRIVER=%q\n' "$kernel" "$driver"
   echo "NET=$net"
