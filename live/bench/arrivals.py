@@ -19,6 +19,8 @@ Table = NDArray[np.float64]
 time stamp s (nan: none), bytes that differ from what was expected (-1: not compared). Times: monotonic."""
 COLUMNS = 5
 NO_COUNTER = NOT_COMPARED = -1.0
+SAME_CLOCK_S = 10.0
+"""Stamps that lie so near before the arrivals were taken from the same clock, the monotonic one."""
 
 
 def packed(values: Any) -> str:
@@ -36,7 +38,8 @@ def statistics(arrivals: Table, begin_s: float, end_s: float) -> dict[str, Any]:
 
     A picture is new when its number is higher than all before, repeated when it is the highest again, reordered when
     it is lower; dropped are the numbers between the lowest and the highest that never came. Latency is from capture to
-    arrival of each new picture, the interval lies between two of them.
+    arrival of each new picture, the interval lies between two of them; `driver_ms` is the last part of the latency,
+    from the driver's time stamp on, empty where the driver has another clock.
     """
     rows = arrivals[(arrivals[:, 2] >= begin_s) & (arrivals[:, 2] < end_s)]
     counted = rows[rows[:, 0] != NO_COUNTER]
@@ -47,6 +50,8 @@ def statistics(arrivals: Table, begin_s: float, end_s: float) -> dict[str, Any]:
     sent = int(numbers.max() - numbers.min()) + 1 if unique else 0
     compared = rows[rows[:, 4] != NOT_COMPARED]
     stamps = rows[:, 3]
+    waited_s = new[:, 2] - new[:, 3]
+    same_clock = bool(len(new)) and 0 <= float(np.median(waited_s)) < SAME_CLOCK_S  # never with nan
     seconds = max(end_s - begin_s, 1e-6)
     return {
         "seconds": round(end_s - begin_s, 3),
@@ -62,5 +67,6 @@ def statistics(arrivals: Table, begin_s: float, end_s: float) -> dict[str, Any]:
         "wrong": int((compared[:, 4] > 0).sum()) if len(compared) else None,
         "stamps_rising": bool((np.diff(stamps) > 0).all()) if len(rows) > 1 and not np.isnan(stamps).any() else None,
         "latency_ms": percentiles_ms(list(new[:, 2] - new[:, 1])),
+        "driver_ms": percentiles_ms(list(waited_s)) if same_clock else {},
         "interval_ms": percentiles_ms(list(np.diff(new[:, 2]))),
     }

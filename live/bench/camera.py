@@ -175,7 +175,10 @@ def _report(session: Session, reader: Reader, device: str, preset: Preset, wish:
 
 def memory_mb(reader: int) -> dict[str, float]:
     """Resident memory of this process and of the children of its outputs, MB. Args: reader the child that is none."""
-    children = {int(pid) for listed in Path("/proc/self/task").glob("*/children") for pid in listed.read_text().split()}
+    children = set()
+    for listed in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):  # the thread may have ended
+            children |= {int(pid) for pid in listed.read_text().split()}
     return {"program": _resident_mb(os.getpid()), "children": sum(_resident_mb(pid) for pid in children - {reader})}
 
 
@@ -206,7 +209,12 @@ def table(report: dict[str, Any]) -> str:
         f"  {program['cpu_percent']:.0f} % of one core, resident memory: {memory}",
         f"  {'ms':14}{'p50':>8}{'p95':>8}{'p99':>8}{'max':>8}",
     ]
-    rows = {"latency": got["latency_ms"], "interval": got["interval_ms"], **program["stages_ms"]}
+    rows = {
+        "latency": got["latency_ms"],
+        "... in driver": got["driver_ms"],
+        "interval": got["interval_ms"],
+        **program["stages_ms"],
+    }
     lines += [
         f"  {name:14}" + "".join(f"{values[key]:8.2f}" for key in ("p50", "p95", "p99", "max"))
         for name, values in rows.items()

@@ -31,6 +31,8 @@ OPTIONS = {"probesize": "32", "analyzeduration": "0", "fpsprobesize": "0", "ffla
 RETRY_S = 0.1
 LEAVE_S = 0.5
 """A device that sends nothing blocks the reader; after so long it leaves without waiting for the next picture."""
+WAITED_S = 0.001
+"""A picture that came sooner was there already: the reader is behind and must not take more time than it has to."""
 BITS = {"nv12": 12, "yuv420p": 12, "yuyv422": 16, "rgb24": 24, "bgr24": 24, "gray": 8}
 """Of a pixel, in the formats a counter can be read from."""
 
@@ -69,7 +71,11 @@ class Reading:
     """Takes pictures from a device until told to stop."""
 
     def __init__(self, task: dict[str, Any]) -> None:
-        """Args: task device, open_s (longest to wait for it), compare (format and size of the test card; or null)."""
+        """Read what a task says.
+
+        Args: task device; open_s (longest to wait for it); compare (format and size of the test card, or null);
+        may_skip (whether comparing may be left out while pictures wait).
+        """
         self._task = task
         self._rows = array("d")
         self._stop = threading.Event()
@@ -120,6 +126,7 @@ class Reading:
         tell(opened={"width_px": width_px, "height_px": height_px, "format": name, "fps": round(rate, 3)})
         size, base_s = width_px * height_px * BITS[name] // 8, float(stream.time_base)
         expected = self._expected(name, width_px, height_px)
+        free_s = float("-inf")
         for packet in container.demux(stream):
             arrival_s = time.monotonic()
             if self._stop.is_set() or not packet.size:
@@ -132,9 +139,11 @@ class Reading:
             del packet
             found = decode(corner(picture, name, width_px))
             wrong = NOT_COMPARED
-            if found is not None and expected is not None:
+            behind = self._task["may_skip"] and arrival_s - free_s < WAITED_S
+            if found is not None and expected is not None and not behind:
                 wrong = expected.wrong_bytes(*found, picture)
             self._rows.extend((*(found or (NO_COUNTER, 0.0)), arrival_s, stamp_s, wrong))
+            free_s = time.monotonic()
 
     def _expected(self, name: str, width_px: int, height_px: int) -> Expected | None:
         """The test card, where the device shows it in its own format and size."""

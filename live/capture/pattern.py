@@ -106,6 +106,8 @@ class PatternCapture:
         """The next picture, when it is due; None after `close`."""
         if self._stop.is_set():
             return None
+        number, self._number = self._number, self._number + 1
+        planes = self._card.planes(number)  # before the wait, so that copying costs no latency
         now_s = time.monotonic()
         if self._first_s is None:
             self._first_s = now_s
@@ -113,9 +115,7 @@ class PatternCapture:
         due_s = self._first_s + self._slot * self._period_s
         if due_s > now_s and self._stop.wait(due_s - now_s):
             return None
-        number, self._number = self._number, self._number + 1
-        info = self.info
-        return Frame(self._card.planes(number), self._format, info.width_px, info.height_px, due_s, number)
+        return Frame(planes, self._format, self.info.width_px, self.info.height_px, due_s, number)
 
     def close(self) -> None:
         """A waiting `read` returns None; there is nothing else to free."""

@@ -93,6 +93,17 @@ def test_time_stamps_have_to_rise() -> None:
     assert told(rows[:1], "stamps_rising") == [None]
 
 
+def test_the_time_in_the_driver_is_told_where_its_clock_is_ours() -> None:
+    rows = arrivals(1, 2, 3)
+    assert told(rows, "driver_ms") == [{}]
+    rows[:, 3] = rows[:, 2] - 0.004
+    assert told(rows, "driver_ms") == [{"p50": 4.0, "p95": 4.0, "p99": 4.0, "max": 4.0, "mean": 4.0}]
+    rows[:, 3] = rows[:, 2] + 0.5
+    assert told(rows, "driver_ms") == [{}]
+    rows[:, 3] = np.nan
+    assert told(rows, "driver_ms") == [{}]
+
+
 def test_rows_travel_exactly() -> None:
     rows = array("d", [2**32 - 1, 12345.678901, 12345.7, float("nan"), -1.0] * 3)
     assert np.array_equal(unpacked(packed(rows)), np.array(rows).reshape(3, 5), equal_nan=True)

@@ -83,7 +83,7 @@ def recorded(path: Path, frames: list[Frame], name: str) -> Path:
 def read(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], **task: Any) -> list[Any]:
     """What the reader says about a recording."""
     monkeypatch.setattr(camera_reader.av, "open", lambda device, format, options: OPEN(device))
-    assert Reading({"device": str(path), "open_s": 0.0, "compare": None, **task}).run() == 0
+    assert Reading({"device": str(path), "open_s": 0.0, "compare": None, "may_skip": False, **task}).run() == 0
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -114,6 +114,15 @@ def test_pictures_in_another_format_or_size_are_not_compared(
         assert unpacked(ended["rows"])[:, [0, 4]].tolist() == [[1, -1]]
     _, ended = read(path, monkeypatch, capsys, compare=["i420", *SIZE])
     assert unpacked(ended["rows"])[:, [0, 4]].tolist() == [[1, 0]]
+
+
+def test_comparing_is_left_out_while_pictures_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(camera_reader, "WAITED_S", 3600.0)
+    path = recorded(tmp_path / "a.nut", [picture(number) for number in range(4)], "nv12")
+    _, ended = read(path, monkeypatch, capsys, compare=["nv12", *SIZE], may_skip=True)
+    assert unpacked(ended["rows"])[:, [0, 4]].tolist() == [[0, 0], [1, -1], [2, -1], [3, -1]]
 
 
 def test_a_device_with_pictures_that_cannot_be_read_is_told(
@@ -162,8 +171,9 @@ def test_a_reader_that_hangs_is_not_left_behind(monkeypatch: pytest.MonkeyPatch)
 def test_a_reader_ends_with_its_parent(tmp_path: Path) -> None:
     code = (
         "import json, os, sys; from live.bench.reader import Reader; r = Reader(); r._hear('ready', 30);"
-        "r._process.stdin.write(json.dumps({'device': sys.argv[1], 'open_s': 60, 'compare': None}).encode() + b'\\n');"
-        "r._process.stdin.flush(); print(r.pid, flush=True); os.kill(os.getpid(), 9)"
+        "task = dict(device=sys.argv[1], open_s=60, compare=None, may_skip=True);"
+        "os.write(r._process.stdin.fileno(), json.dumps(task).encode() + b'\\n');"
+        "print(r.pid, flush=True); os.kill(os.getpid(), 9)"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "device")]
     done = subprocess.run(command, capture_output=True, timeout=60, check=False)
