@@ -111,6 +111,7 @@ def build_engine(preset: Preset) -> Engine:
             raise UsageError(
                 "engine none swaps nothing; it needs --set privacy.unproven=pass, which shows the bare picture"
             )
+        log.warning("engine none and privacy.unproven=pass: everybody who watches sees the BARE picture")
         return NoEngine()
     from live.swap.mesh import MeshEngine, MeshOptions
 

@@ -49,6 +49,7 @@ def _run(width_px: int, height_px: int, fps: float, seconds: float) -> None:
         library, pipe = Path(folder) / "fake.so", Path(folder) / "pipe"
         subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", str(library), str(SOURCE), "-ldl"], check=True)
         os.mkfifo(pipe)
+        keeper = os.open(pipe, os.O_RDWR)  # the output looks at its device before it opens it for good
         command = [sys.executable, "-m", "tests.output.soak", "--read", str(pipe), "--size", f"{width_px}x{height_px}"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as reader:
             os.environ |= {"FAKE_CAMERA_DEVICE": DEVICE, "FAKE_CAMERA_PIPE": str(pipe), "LD_PRELOAD": str(library)}
@@ -65,6 +66,7 @@ def _run(width_px: int, height_px: int, fps: float, seconds: float) -> None:
             summary = session.meter.summary()
             session.stop()
             session.wait(30.0)
+            os.close(keeper)
             assert reader.stdout is not None
             found = statistics(unpacked(reader.stdout.read().split()[-1]), begin_s, end_s)
     print(f"NV12 {width_px}x{height_px} at {fps:g} fps, {seconds:g} s, error: {session.error}")

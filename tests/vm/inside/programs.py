@@ -28,6 +28,15 @@ class Program(Protocol):
     def close(self) -> None: ...
 
 
+LATE = 3
+"""A program just opened does not yet keep up, and pictures it took already are overwritten before it looks at them."""
+
+
+def some_of(reader: Program, count: int) -> list[bytes]:
+    """So many pictures in a row, not the very first ones."""
+    return [reader.read() for _ in range(LATE + count)][LATE:]
+
+
 class PyAV:
     """PyAV's v4l2 demuxer; it decodes raw pictures as they are."""
 

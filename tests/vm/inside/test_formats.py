@@ -14,10 +14,10 @@ from live.values import PixelFormat
 
 from . import machine
 from .pictures import Pictures, showing
-from .programs import Ffmpeg, OpenCV, Program, PyAV
+from .programs import Ffmpeg, OpenCV, Program, PyAV, some_of
 from .v4l2 import reader_of, until
 
-FPS = 20.0
+FPS = 15.0
 SIZE = (320, 240)
 SOME = 12
 NATIVE = {"nv12": PixelFormat.NV12, "yuyv": PixelFormat.YUYV}
@@ -57,7 +57,7 @@ def check(shown: Shown, program: type[Program]) -> Program:
     """Read pictures by a program: size, format, order and every bit of them are right."""
     reader = program(shown.device)
     try:
-        numbers = shown.pictures.numbers_of([reader.read() for _ in range(SOME)])
+        numbers = shown.pictures.numbers_of(some_of(reader, SOME))
     finally:
         reader.close()
     assert (reader.width_px, reader.height_px) == SIZE

@@ -13,10 +13,10 @@ from live.output import open_output
 from live.values import PixelFormat
 
 from .pictures import Pictures, Show, showing
-from .programs import OpenCV, PyAV
+from .programs import OpenCV, PyAV, some_of
 from .v4l2 import Reader, reader_of, until
 
-FPS = 20.0
+FPS = 15.0
 SIZE = (320, 240)
 
 Shown = tuple[str, Pictures, Show]
@@ -37,7 +37,7 @@ def test_readers_leave_and_return(shown: Shown) -> None:
     device, pictures, _ = shown
     for program in (PyAV, OpenCV, PyAV, OpenCV):
         reader = program(device)
-        pictures.check_order(pictures.numbers_of([reader.read() for _ in range(4)]))
+        pictures.check_order(pictures.numbers_of(some_of(reader, 4)))
         reader.close()
 
 
@@ -46,6 +46,7 @@ def test_two_readers_at_once_both_see_everything(shown: Shown) -> None:
     device, pictures, _ = shown
     meeting = PyAV(device)
     with reader_of(device) as recorder:
+        some_of(meeting, 0)
         seen = [(meeting.read(), recorder.read()) for _ in range(8)]
     meeting.close()
     for numbers in (pictures.numbers_of(side) for side in zip(*seen, strict=True)):
