@@ -9,17 +9,19 @@ import argparse
 import logging
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 # Before OpenCV: both wheels carry a libxcb. With OpenCV's first, grabbing a screen through PyAV crashes the process;
 # with PyAV's first, OpenCV's windows do not open, which is why they live in a process of their own.
 import av as av
 
 from live import __version__
+from live.arguments import Lines, Parser, add_command, interrupt, seconds
+from live.bench.command import add_bench
 from live.config import load_preset, preset_names
-from live.errors import LiveError, UsageError
+from live.errors import LiveError
 
 log = logging.getLogger("live")
 
@@ -30,14 +32,6 @@ EPILOG = """Examples:
   live faces add me.jpg --name me --consent self
 Keys while running: n next face, b previous, 1-9 face, p panic, space pause, h help, q quit.
 Swapped pictures carry a badge. Put on only faces whose owners agreed."""
-
-
-class Parser(argparse.ArgumentParser):
-    """Mistakes in one line, exit code 2."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what was wrong and where help is."""
-        raise UsageError(f"{message}; `{self.prog} --help` shows what is allowed")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,29 +54,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> Parser:
     """The whole grammar."""
-    top = Parser(prog="live", description="Real-time face swap.", epilog=EPILOG, formatter_class=_Raw)
+    top = Parser(prog="live", description="Real-time face swap.", epilog=EPILOG, formatter_class=Lines)
     top.add_argument("--version", action="version", version=f"live {__version__}")
     _add_run(top)
     top.set_defaults(run=_run)
     commands = top.add_subparsers(title="other commands", metavar="COMMAND", parser_class=Parser)
-    _add(commands, "devices", "list cameras and virtual cameras", _devices)
-    _add(commands, "presets", "list presets", _presets)
-    _add(commands, "doctor", "say what was found, what is missing, and the command that mends it", _doctor)
+    add_command(commands, "devices", "list cameras and virtual cameras", _devices)
+    add_command(commands, "presets", "list presets", _presets)
+    add_command(commands, "doctor", "say what was found, what is missing, and the command that mends it", _doctor)
     _add_faces(commands)
-    _add_bench(commands)
+    add_bench(commands)
     return top
-
-
-class _Raw(argparse.RawDescriptionHelpFormatter):
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=32, width=118)
-
-
-def _add(commands: Any, name: str, help: str, run: Callable[[argparse.Namespace], int]) -> Parser:
-    added: Parser = commands.add_parser(name, help=help, description=help, formatter_class=_Raw)
-    added.add_argument("--verbose", action="store_true", help=argparse.SUPPRESS)
-    added.set_defaults(run=run)
-    return added
 
 
 def _add_run(to: Parser) -> None:
@@ -98,50 +80,22 @@ def _add_run(to: Parser) -> None:
     to.add_argument("--consent", metavar="TEXT", help='for a photo: "self", or who agreed, when and how')
     to.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the preset")
     to.add_argument("--pace", choices=("real", "max"), help="files: like a camera, or every frame as fast as it goes")
-    to.add_argument("--duration", type=_seconds, metavar="S", help="end after so many seconds")
+    to.add_argument("--duration", type=seconds, metavar="S", help="end after so many seconds")
     to.add_argument("--verbose", action="store_true", help="say more")
 
 
 def _add_faces(commands: Any) -> None:
-    faces = commands.add_parser("faces", help="the gallery of source faces", formatter_class=_Raw)
+    faces = commands.add_parser("faces", help="the gallery of source faces", formatter_class=Lines)
     verbs = faces.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=Parser)
-    _add(verbs, "list", "list the source faces", _faces_list)
-    add = _add(verbs, "add", "add a photo to the gallery", _faces_add)
+    add_command(verbs, "list", "list the source faces", _faces_list)
+    add = add_command(verbs, "add", "add a photo to the gallery", _faces_add)
     add.add_argument("photo", type=Path)
     add.add_argument("--name", help="default: the file's name")
     add.add_argument("--consent", default="", help='"self", or who agreed, when and how')
-    remove = _add(verbs, "remove", "remove a face from the gallery", _faces_remove)
+    remove = add_command(verbs, "remove", "remove a face from the gallery", _faces_remove)
     remove.add_argument("name")
-    check = _add(verbs, "check", "say whether a photo can serve", _faces_check)
+    check = add_command(verbs, "check", "say whether a photo can serve", _faces_check)
     check.add_argument("photo", type=Path)
-
-
-def _add_bench(commands: Any) -> None:
-    bench = commands.add_parser("bench", help="measure", formatter_class=_Raw)
-    kinds = bench.add_subparsers(title="what", metavar="WHAT", required=True, parser_class=Parser)
-    speed = _add(kinds, "speed", "frames per second, latency and time per stage, paced and saturated", _bench_speed)
-    speed.add_argument("--input", default="demo", metavar="CLIP", help="a video file, or demo")
-    speed.add_argument("--preset", default="fast", metavar="NAME|FILE")
-    speed.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-    speed.add_argument("--seconds", type=_seconds, default=20.0, help="measured per mode (default 20)")
-    speed.add_argument("--json", type=Path, metavar="FILE")
-    camera = _add(kinds, "camera", "latency, drops and pixels of the virtual camera, read back from it", _bench_camera)
-    camera.add_argument("--input", default="pattern", metavar="ADDR", help="default: pattern, a moving test card")
-    camera.add_argument("--device", metavar="ADDR", help="virtualcam:LABEL or /dev/videoN (default: the first, live)")
-    camera.add_argument("--size", default="1280x720", metavar="WxH")
-    camera.add_argument("--fps", type=float, default=30.0)
-    camera.add_argument("--format", choices=("auto", "nv12", "i420", "yuyv", "rgb", "bgr"), default="auto")
-    camera.add_argument("--seconds", type=_seconds, default=20.0, help="measured after a warm-up (default 20)")
-    camera.add_argument("--preset", default="pass", metavar="NAME|FILE", help="default pass: nobody is swapped")
-    camera.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-    camera.add_argument("--json", type=Path, metavar="FILE")
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= 7 * 86400:
-        raise argparse.ArgumentTypeError(f"{text} is not a time from 0 s to a week")
-    return value
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -150,12 +104,8 @@ def _run(options: argparse.Namespace) -> int:
 
     preset = load_preset(options.preset, options.set)
     ask = Ask(options.input, tuple(options.output), options.face, options.consent, options.pace, options.duration)
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     return run(*build(preset, ask))
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _devices(options: argparse.Namespace) -> int:
@@ -217,29 +167,6 @@ def _faces_check(options: argparse.Namespace) -> int:
     wrong = Gallery(None).check(options.photo, look_at_photos())
     print("\n".join(wrong) if wrong else f"{options.photo} can serve as a source face")
     return 2 if wrong else 0
-
-
-def _bench_speed(options: argparse.Namespace) -> int:
-    from live.bench.speed import measure, table, write_json
-
-    report = measure(load_preset(options.preset, options.set), options.input, options.seconds)
-    print(table(report))
-    if options.json:
-        write_json(report, options.json)
-    return 0
-
-
-def _bench_camera(options: argparse.Namespace) -> int:
-    from live.bench.camera import Wish, measure, table
-    from live.bench.speed import write_json
-
-    signal.signal(signal.SIGTERM, _interrupt)
-    wish = Wish(options.input, options.device, options.size, options.fps, options.format, options.seconds)
-    report = measure(load_preset(options.preset, [*options.set, *wish.overrides()]), wish)
-    print(table(report))
-    if options.json:
-        write_json(report, options.json)
-    return 0 if report["reader"]["unique"] else 1
 
 
 if __name__ == "__main__":

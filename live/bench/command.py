@@ -1,0 +1,80 @@
+"""The grammar of `live bench` and what its commands do. What is measured stands in the modules named here."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from pathlib import Path
+from typing import Any
+
+from live.arguments import Lines, Parser, add_command, count, interrupt, seconds
+from live.config import load_preset
+
+
+def add_bench(commands: Any) -> None:
+    """Add `bench` with all it can measure."""
+    bench = commands.add_parser("bench", help="measure", formatter_class=Lines)
+    kinds = bench.add_subparsers(title="what", metavar="WHAT", required=True, parser_class=Parser)
+    speed = add_command(kinds, "speed", "frames per second, latency and time per stage, paced and saturated", _speed)
+    speed.add_argument("--input", default="demo", metavar="CLIP", help="a video file, or demo")
+    speed.add_argument("--preset", default="fast", metavar="NAME|FILE")
+    speed.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    speed.add_argument("--seconds", type=seconds, default=20.0, help="measured per mode (default 20)")
+    speed.add_argument("--json", type=Path, metavar="FILE")
+    camera = add_command(kinds, "camera", "latency, drops and pixels of the virtual camera, read back from it", _camera)
+    camera.add_argument("--input", default="pattern", metavar="ADDR", help="default: pattern, a moving test card")
+    camera.add_argument("--device", metavar="ADDR", help="virtualcam:LABEL or /dev/videoN (default: the first, live)")
+    camera.add_argument("--size", default="1280x720", metavar="WxH")
+    camera.add_argument("--fps", type=float, default=30.0)
+    camera.add_argument("--format", choices=("auto", "nv12", "i420", "yuyv", "rgb", "bgr"), default="auto")
+    camera.add_argument("--seconds", type=seconds, default=20.0, help="measured after a warm-up (default 20)")
+    camera.add_argument("--preset", default="pass", metavar="NAME|FILE", help="default pass: nobody is swapped")
+    camera.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    camera.add_argument("--json", type=Path, metavar="FILE")
+    faces = add_command(kinds, "faces", "landmarks, detection, masks, steadiness, speed on labelled pictures", _faces)
+    faces.add_argument("--data", type=Path, required=True, metavar="DIR", help="labelled pictures, see models/training")
+    faces.add_argument("--clip-labels", type=Path, metavar="NPZ", help="labels of DIR/clips, see label_clips.py")
+    faces.add_argument("--limit", type=count, metavar="N", help="at most N pictures of a set and frames of a clip")
+    faces.add_argument("--all", action="store_true", help="pictures that were trained on too")
+    faces.add_argument("--models", type=Path, metavar="DIR", help="other weights than the embedded ones")
+    faces.add_argument("--preset", default="default", metavar="NAME|FILE")
+    faces.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    faces.add_argument("--sheet", type=Path, metavar="PNG", help="draw the worst and some ordinary pictures")
+    faces.add_argument("--json", type=Path, metavar="FILE")
+
+
+def _speed(options: argparse.Namespace) -> int:
+    from live.bench.speed import measure, table, write_json
+
+    report = measure(load_preset(options.preset, options.set), options.input, options.seconds)
+    print(table(report))
+    if options.json:
+        write_json(report, options.json)
+    return 0
+
+
+def _camera(options: argparse.Namespace) -> int:
+    from live.bench.camera import Wish, measure, table
+    from live.bench.speed import write_json
+
+    signal.signal(signal.SIGTERM, interrupt)
+    wish = Wish(options.input, options.device, options.size, options.fps, options.format, options.seconds)
+    report = measure(load_preset(options.preset, [*options.set, *wish.overrides()]), wish)
+    print(table(report))
+    if options.json:
+        write_json(report, options.json)
+    return 0 if report["reader"]["unique"] else 1
+
+
+def _faces(options: argparse.Namespace) -> int:
+    from live.bench.faces import Wish, measure, table
+    from live.bench.speed import write_json
+
+    wish = Wish(
+        options.data, options.clip_labels, options.limit, options.all, options.sheet, options.json, options.models
+    )
+    report = measure(load_preset(options.preset, options.set), wish)
+    print(table(report))
+    if options.json:
+        write_json(report, options.json)
+    return 0
