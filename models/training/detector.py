@@ -1,6 +1,7 @@
-"""Train the detector: `python -m models.training.detector --data DIR --clip-labels NPZ --work DIR`.
+"""Train the detector: `python -m models.training.detector --data DIR --clip-labels NPZ --made MADE --work DIR`.
 
-Composes scenes from the labelled pictures and writes the averaged network as ONNX into the work folder.
+Composes scenes from the labelled pictures and what `made` made, and writes the averaged network as ONNX into the work
+folder. With --start CHECKPOINT it continues another run's network by the recipe's `tuning`.
 """
 
 import argparse
@@ -33,14 +34,15 @@ class DetectorTask:
         torch.manual_seed(seed)
         self.network = DetectorNetwork(**config["network"])
         self.dataset = scenes.SceneDataset(stock, seed)
-        self.weights = {name.removesuffix("_weight"): value for name, value in config["loss"].items()}
+        self.silence = config["loss"]["silence"]
+        self.weights = {name: config["loss"][f"{name}_weight"] for name in ("score", "box", "points")}
         judged = scenes.SceneDataset(held_out, seed + 1)
         self.validation = [judged[number] for number in range(config["validation_scenes"])]
 
     def loss(self, network: nn.Module, batch: list[Tensor]) -> dict[str, Tensor]:
         """See loop.Task."""
         image, boxes, points = batch
-        losses = detector_losses(network(image), boxes, points, image.shape[1], image.shape[2])
+        losses = detector_losses(network(image), boxes, points, *image.shape[1:3], silence=self.silence)
         return {name: value * self.weights[name] for name, value in losses.items()}
 
     @torch.no_grad()
@@ -66,18 +68,18 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with faces/, clips/ and mesh/")
     parser.add_argument("--clip-labels", type=Path, required=True, help="what label_clips.py wrote")
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoint, curves and ONNX file")
+    parser.add_argument("--made", type=Path, required=True, help="what made.py made")
+    parser.add_argument("--start", type=Path, help="checkpoint whose averaged network is tuned further")
     parser.add_argument("--config", type=Path, default=HERE / "detector.yaml")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)  # the loader's workers are forked, and hang if OpenCV had a thread pool before
     config = yaml.safe_load(arguments.config.read_text())
     arguments.work.mkdir(parents=True, exist_ok=True)
-    count, seed = config["inpainted_backgrounds"], config["loop"]["seed"]
-    stocks = [
-        build_stock(arguments.data, arguments.clip_labels, held_out=held_out, inpainted=backgrounds, seed=seed)
-        for held_out, backgrounds in ((False, count), (True, count // 10))
-    ]
-    task = DetectorTask(*stocks, config)
-    network = Loop(task, LoopConfig(**config["loop"]), arguments.work).run()
+    loop = config["loop"] | (config["tuning"] if arguments.start else {})
+    where = (arguments.data, arguments.clip_labels, arguments.made)
+    stocks = [build_stock(*where, held_out=held_out, seed=loop["seed"]) for held_out in (False, True)]
+    task = DetectorTask(*stocks, config | {"loop": loop})
+    network = Loop(task, LoopConfig(**loop), arguments.work, start=arguments.start).run()
     export_detector(network.cpu(), arguments.work / "detector.onnx")
 
 

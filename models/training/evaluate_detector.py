@@ -19,7 +19,7 @@ import onnxruntime
 from models.training import faces
 from models.training.detections import count_hits, overlaps, suppress
 from models.training.evaluate_landmarker import PICTURES, write_sheet
-from models.training.scenes import HEIGHT_PX, WIDTH_PX
+from models.training.thumbnails import HEIGHT_PX, WIDTH_PX
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,8 @@ YUNET_SURE, YUNET_PERHAPS = 0.85, 0.4
 EYES_OF_BOX = 0.45  # eye distance / YuNet's box width, to leave out the smallest faces alike
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
 LEAST_SCORE = THRESHOLDS[0]
+SAME = 0.3  # overlap of the two judges' boxes of one face
+TALKING_HEADS = ("grid_", "intel_asl_", "us_", "obama_", "two_people_", "exposure_", "fast_", "lowlight_", "cisco_man")
 EVERY = 5  # frames
 
 
@@ -70,7 +72,9 @@ class Tally:
     frames: int = 0
     by_mediapipe: int = 0
     by_yunet: int = 0
+    by_either: int = 0
     hits_mediapipe: np.ndarray = field(default_factory=lambda: np.zeros(len(THRESHOLDS), int))
+    hits_either: np.ndarray = field(default_factory=lambda: np.zeros(len(THRESHOLDS), int))
     hits_yunet: np.ndarray = field(default_factory=lambda: np.zeros(len(THRESHOLDS), int))
     false: np.ndarray = field(default_factory=lambda: np.zeros(len(THRESHOLDS), int))
     yunet_missed: int = 0
@@ -93,9 +97,12 @@ def judged_frame(
     large = faces.eye_distance_px(landmarks) >= least_px
     sure = (rival_scores >= YUNET_SURE) & ((rival[:, 2] - rival[:, 0]) * EYES_OF_BOX >= least_px)
     ignored = np.concatenate([labelled, rival[rival_scores >= YUNET_PERHAPS]])
-    tally = Tally(frames=1, by_mediapipe=int(large.sum()), by_yunet=int(sure.sum()))
+    own = overlaps(rival[sure], labelled).max(axis=1) < SAME if len(labelled) else np.ones(int(sure.sum()), bool)
+    either = np.concatenate([labelled[large], rival[sure][own]])
+    tally = Tally(frames=1, by_mediapipe=int(large.sum()), by_yunet=int(sure.sum()), by_either=len(either))
     for row, threshold in enumerate(THRESHOLDS):
         kept = found[scores >= threshold]
+        tally.hits_either[row] = count_hits(kept, either, ignored)[0]
         tally.hits_mediapipe[row] = count_hits(kept, labelled[large], ignored)[0]
         tally.hits_yunet[row], tally.false[row] = count_hits(kept, rival[sure], ignored)
     seen = rival[rival_scores >= 0.6]
@@ -111,20 +118,23 @@ def clip_frames(data: Path, clip_labels: Path) -> Iterator[tuple[str, faces.Labe
         yield labelled.name.split("/")[0], labelled
 
 
+def every_frame(file: Path) -> Iterator[np.ndarray]:
+    """Yield the frames of a clip, (H, W, 3) uint8 BGR."""
+    capture = cv2.VideoCapture(str(file))
+    while True:
+        ok, frame = capture.read()
+        if not ok:
+            return
+        yield frame
+
+
 def faceless(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
     """Yield (file, picture) of pictures, and of every fifth frame of clips, that show no face."""
     for file in sorted(folder.iterdir()):
         if file.suffix in PICTURES:
             yield file.name, cv2.imread(str(file), cv2.IMREAD_COLOR)
             continue
-        capture, number = cv2.VideoCapture(str(file)), 0
-        while True:
-            ok, frame = capture.read()
-            if not ok:
-                break
-            if number % EVERY == 0:
-                yield file.name, frame
-            number += 1
+        yield from ((file.name, frame) for number, frame in enumerate(every_frame(file)) if number % EVERY == 0)
 
 
 def drawn(frame: np.ndarray, boxes: np.ndarray) -> np.ndarray:
@@ -189,6 +199,12 @@ def main() -> None:
         report(name, tally)
         total.add(tally)
     report("all clips", total)
+    talking = Tally()
+    for name, tally in clips.items():
+        if name.startswith(TALKING_HEADS):
+            talking.add(tally)
+    shares = percent(talking.hits_either, talking.by_either)
+    log.info("talking heads: recall of %d faces that either judge sees %s %%", talking.by_either, shares)
     false = np.zeros(len(THRESHOLDS), int)
     count = 0
     for _, picture in faceless(arguments.data / "noface"):

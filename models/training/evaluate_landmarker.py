@@ -24,6 +24,7 @@ FOREIGN_SETS = ("eval_youtube", "eval_web")
 STILL_PICTURES, STILL_TRIES = 40, 12
 SQUARES = 40  # per picture without a face
 PICTURES = {".jpg", ".jpeg", ".png"}
+FAILED_PERCENT = 8.0
 YAWS_DEG = (0, 20, 40, 90)
 SHEET_COLUMNS, SHEET_PX = 8, 320
 REGIONS = {"eyes": faces.EYES, "lips": faces.LIPS, "outline": faces.FACE_OVAL, "irises": tuple(range(468, 478))}
@@ -105,15 +106,20 @@ def measure_pictures(landmarker: Landmarker, data: Path, sheet: list[np.ndarray]
         means, tail = np.mean(values, axis=0), np.percentile([row[0] for row in values], 95)
         regions = ", ".join(f"{name} {mean:.2f}" for name, mean in zip(REGIONS, means[1:-1], strict=True))
         unsure = np.mean([row[-1] < 0.5 for row in values])
+        failed = np.mean([row[0] > FAILED_PERCENT for row in values])
         log.info(
-            "%s: %d pictures, error %.2f %% (95th percentile %.2f; %s), score below 0.5: %.1f %%",
-            picture_set, len(values), means[0], tail, regions, 100 * unsure,
+            "%s: %d pictures, error %.2f %% (95th percentile %.2f; over %.0f: %.1f %%; %s), score below 0.5: %.1f %%",
+            picture_set, len(values), means[0], tail, FAILED_PERCENT, 100 * failed, regions, 100 * unsure,
         )  # fmt: skip
     yaws, all_errors = np.array(turned).T
     for low, high in pairwise(YAWS_DEG):
         chosen = (yaws >= low) & (yaws < high)
         if chosen.any():
-            log.info("yaw %d..%d: %d pictures, error %.2f %%", low, high, chosen.sum(), all_errors[chosen].mean())
+            failed = 100 * (all_errors[chosen] > FAILED_PERCENT).mean()
+            log.info(
+                "yaw %d..%d: %d pictures, error %.2f %%, over %.0f: %.1f %%",
+                low, high, chosen.sum(), all_errors[chosen].mean(), FAILED_PERCENT, failed,
+            )  # fmt: skip
     sheet += [picture for _, picture in drawings[:: len(drawings) // 24]][:24]
     sheet += [picture for _, picture in sorted(drawings, key=lambda row: -row[0])[:16]]
 

@@ -1,6 +1,8 @@
-"""Train the landmarker: `python -m models.training.landmarker --data DIR --clip-labels NPZ --work DIR`.
+"""Train the landmarker: `python -m models.training.landmarker --data DIR --made MADE --work DIR`.
 
-Builds the patch cache on first use, trains on it, and writes the averaged network as ONNX into the work folder.
+Trains on the crops that `made` cut and turned, `label_made` labelled and `faceless` mined, and writes the averaged
+network as ONNX into the work folder. With --start CHECKPOINT it continues another run's network, by the recipe's
+`tuning`.
 """
 
 import argparse
@@ -16,6 +18,7 @@ from torch.nn import functional
 
 from models.training import faces, patches
 from models.training.export import export_landmarker
+from models.training.faceless import FacelessPatches, open_faceless
 from models.training.loop import Loop, LoopConfig
 from models.training.networks import LandmarkNetwork
 
@@ -91,12 +94,12 @@ def validation_patches(cache: patches.PatchCache, count: int) -> tuple[np.ndarra
 class LandmarkTask:
     """The landmarker's network, samples, loss and validation, for the shared loop."""
 
-    def __init__(self, cache: patches.PatchCache, config: dict, mirror: np.ndarray):
+    def __init__(self, cache: patches.PatchCache, faceless: FacelessPatches, config: dict, mirror: np.ndarray):
         """Args: config: the parsed landmarker.yaml."""
         seed = config["loop"]["seed"]
         torch.manual_seed(seed)
         weights = patches.sampling_weights(cache, config["group_shares"])
-        self.dataset = patches.PatchDataset(cache, weights, mirror, seed, config["negative_share"])
+        self.dataset = patches.PatchDataset(cache, weights, mirror, seed, config["negative_share"], faceless.draw)
         self.network = LandmarkNetwork(**config["network"])
         self.network.set_shape_model(*shape_model(cache, weights, mirror, config["network"]["modes"], seed))
         self.config = LossConfig(**config["loss"])
@@ -128,21 +131,20 @@ class LandmarkTask:
 def main() -> None:
     """Train from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with faces/, clips/ and mesh/")
-    parser.add_argument("--clip-labels", type=Path, required=True, help="what label_clips.py wrote")
-    parser.add_argument("--work", type=Path, required=True, help="folder for cache, checkpoint, curves and ONNX file")
+    parser.add_argument("--data", type=Path, required=True, help="folder with mesh/")
+    parser.add_argument("--made", type=Path, required=True, help="what made.py, label_made.py and faceless.py wrote")
+    parser.add_argument("--work", type=Path, required=True, help="folder for checkpoint, curves and ONNX file")
+    parser.add_argument("--start", type=Path, help="checkpoint whose averaged network is tuned further")
     parser.add_argument("--config", type=Path, default=HERE / "landmarker.yaml")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)  # the loader's workers are forked, and hang if OpenCV had a thread pool before
     config = yaml.safe_load(arguments.config.read_text())
-    loop_config = LoopConfig(**config["loop"])
-    folder = arguments.work / "patches"
-    if not (folder / "infos.json").exists():
-        picture_sets, turned = config["picture_sets"], config["turned"]
-        patches.build_cache(arguments.data, arguments.clip_labels, picture_sets, turned, folder, loop_config.seed)
+    loop = config["loop"] | (config["tuning"] if arguments.start else {})
+    arguments.work.mkdir(parents=True, exist_ok=True)
     mirror = faces.mirror_permutation(arguments.data / "mesh" / "canonical_face_model.obj")
-    task = LandmarkTask(patches.load_cache(folder), config, mirror)
-    network = Loop(task, loop_config, arguments.work).run()
+    cache = patches.load_cache(arguments.made / "patches")
+    task = LandmarkTask(cache, open_faceless(arguments.made), config | {"loop": loop}, mirror)
+    network = Loop(task, LoopConfig(**loop), arguments.work, start=arguments.start).run()
     export_landmarker(network.cpu(), arguments.work / "landmarker.onnx")
 
 

@@ -20,7 +20,10 @@ from tqdm import tqdm
 matplotlib.use("Agg")  # before pyplot: curves are drawn where there may be no display
 from matplotlib import pyplot
 
-MOVING_AVERAGE = 0.998
+LONGEST_STEP_S = 20.0
+"""A longer step was a pause: the machine slept, or somebody stopped the process. It costs no minutes of the budget."""
+MOST_SKIPPED = 50
+"""Steps in a row whose gradients are not finite, before the training gives up."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class LoopConfig:
     checkpoint_minutes: float
     warmup_steps: int = 200
     gradient_limit: float = 1.0
+    average: float = 0.998
+    """How much of the averaged network stays at each step"""
 
 
 @dataclass
@@ -47,6 +52,8 @@ class Progress:
     samples: int = 0
     steps: int = 0
     elapsed_s: float = 0.0
+    skipped: int = 0
+    """The last so many steps were left out, because their gradients were not finite"""
     history: list[dict[str, float]] = field(default_factory=list)
 
 
@@ -74,10 +81,15 @@ def learning_share(config: LoopConfig, progress: Progress) -> float:
     return min(1.0, (progress.steps + 1) / config.warmup_steps) * (0.5 + 0.5 * math.cos(math.pi * min(spent, 1.0)))
 
 
+def read_checkpoint(file: Path, device: torch.device) -> dict:
+    """Return what Loop.save wrote; weights and plain values only."""
+    return torch.load(file, map_location=device, weights_only=True)
+
+
 @torch.no_grad()
-def follow(average: nn.Module, network: nn.Module, steps: int) -> None:
-    """Move the averaged network towards the network; faster in the beginning."""
-    keep = min(MOVING_AVERAGE, (1 + steps) / (10 + steps))
+def follow(average: nn.Module, network: nn.Module, steps: int, most: float) -> None:
+    """Move the averaged network towards the network: keep the share `most` of it, less in the beginning."""
+    keep = min(most, (1 + steps) / (10 + steps))
     for slow, fast in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
         if slow.is_floating_point():
             slow.lerp_(fast, 1 - keep)
@@ -102,10 +114,13 @@ def draw_curves(history: list[dict[str, float]], file: Path) -> None:
 class Loop:
     """One training run in a work folder; continues from work/checkpoint.pt if that exists."""
 
-    def __init__(self, task: Task, config: LoopConfig, work: Path):
+    def __init__(self, task: Task, config: LoopConfig, work: Path, *, start: Path | None = None):
+        """Args: start: another run's checkpoint, whose averaged network a fresh run starts from."""
         self.task, self.config, self.work = task, config, work
         self.device = device_for_training()
         self.network = task.network.to(self.device, memory_format=torch.channels_last)
+        if start is not None:
+            self.network.load_state_dict(read_checkpoint(start, self.device)["average"])
         self.average = copy.deepcopy(self.network)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), config.learning_rate, weight_decay=config.weight_decay
@@ -129,7 +144,7 @@ class Loop:
 
     def load(self) -> None:
         """Continue where the checkpoint ended."""
-        state = torch.load(self.work / "checkpoint.pt", map_location=self.device, weights_only=True)
+        state = read_checkpoint(self.work / "checkpoint.pt", self.device)
         for name in ("network", "average", "optimizer", "scaler"):
             getattr(self, name).load_state_dict(state[name])
         self.progress = Progress(**state["progress"])
@@ -139,7 +154,7 @@ class Loop:
         batch = [part.to(self.device, non_blocking=True) for part in batch]
         share = learning_share(self.config, self.progress)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * share
+            group["lr"] = float(self.config.learning_rate * share)
         self.network.train()
         with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
             losses = self.task.loss(self.network, batch)
@@ -147,13 +162,33 @@ class Loop:
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(total).backward()
         self.scaler.unscale_(self.optimizer)
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_limit)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        follow(self.average, self.network, self.progress.steps)
+        length = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_limit)
+        finite = bool(length.isfinite())
+        if finite or self.scaler.is_enabled():  # the scaler skips the step by itself, and lowers its scale
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        self.note(finite=finite)
         self.progress.samples += len(batch[0])
         self.progress.steps += 1
-        return {name: float(value.detach()) for name, value in losses.items()}
+        return {name: float(value.detach()) for name, value in losses.items()} if finite else {}
+
+    def note(self, *, finite: bool) -> None:
+        """Let the averaged network follow a step that was taken; repair what a step that was not left behind.
+
+        Raises: FloatingPointError if too many in a row were not taken.
+        """
+        if finite:
+            self.progress.skipped = 0
+            follow(self.average, self.network, self.progress.steps, self.config.average)
+            return
+        # Batch norms have already counted the activations that overflowed.
+        for kept, spoilt in zip(self.average.buffers(), self.network.buffers(), strict=True):
+            spoilt.copy_(kept)
+        self.progress.skipped += 1
+        if self.progress.skipped >= MOST_SKIPPED:
+            raise FloatingPointError(
+                f"the gradients of {MOST_SKIPPED} steps in a row are not finite; lower loop.learning_rate"
+            )
 
     def check(self, losses: list[dict[str, float]]) -> None:
         """Validate the averaged network, note it with the mean losses since the last time, save and draw."""
@@ -172,16 +207,19 @@ class Loop:
         loader = DataLoader(
             self.task.dataset, config.batch, sampler=numbers, num_workers=config.workers, drop_last=True
         )
-        started_s, checked_s = time.monotonic() - progress.elapsed_s, time.monotonic()
+        stepped_s = checked_s = time.monotonic()
         losses: list[dict[str, float]] = []
         with tqdm(total=config.samples, initial=progress.samples, unit="sample", mininterval=10) as bar:
             for batch in loader:
-                losses.append(self.step(batch))
-                progress.elapsed_s = time.monotonic() - started_s
+                measured = self.step(batch)
+                losses += [measured] if measured else []
+                now_s = time.monotonic()
+                progress.elapsed_s += min(now_s - stepped_s, LONGEST_STEP_S)
+                stepped_s = now_s
                 bar.update(len(batch[0]))
                 if progress.elapsed_s > config.minutes * 60:
                     break
-                if time.monotonic() - checked_s > config.checkpoint_minutes * 60:
+                if losses and time.monotonic() - checked_s > config.checkpoint_minutes * 60:
                     self.check(losses)
                     last = {name: f"{value:.4g}" for name, value in progress.history[-1].items()}
                     bar.set_postfix(last)

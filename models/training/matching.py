@@ -16,7 +16,6 @@ SIZES_PX = ((0.0, 44.0), (30.0, 96.0), (68.0, 1e4))
 REACH_STRIDES = 1.5  # cells this near a face's centre answer for it: 3 x 3 of them
 SMALL_SHARE = 0.35  # and within this share of the face's sides, for small faces
 BESIDE_SHARE = 0.3
-SILENCE_WEIGHT = 1.5  # of cells without a face, against 1 of those with one
 
 
 @dataclass(frozen=True)
@@ -77,12 +76,19 @@ def overlap(first: Tensor, second: Tensor) -> Tensor:
 
 
 def detector_losses(
-    found: tuple[Tensor, Tensor, Tensor], boxes: Tensor, points: Tensor, height_px: int, width_px: int
+    found: tuple[Tensor, Tensor, Tensor],
+    boxes: Tensor,
+    points: Tensor,
+    height_px: int,
+    width_px: int,
+    *,
+    silence: float = 1.5,
 ) -> dict[str, Tensor]:
     """Return score, box and points losses per answering cell.
 
     The score learns the overlap its box reaches (varifocal: Zhang et al. 2021), so that it ranks boxes for suppression.
-    Args: found: the network's boxes (N, K, 4), logits (N, K), points (N, K, 5, 2).
+    Args: found: the network's boxes (N, K, 4), logits (N, K), points (N, K, 5, 2); silence: weight of cells without a
+    face, against 1 of those with one, times the square of how loud they are: the hard ones count.
     """
     found_boxes, logits, found_points = found
     face, positive, left_out = match(cells_of(height_px, width_px, boxes.device), boxes, points)
@@ -95,7 +101,7 @@ def detector_losses(
     target = torch.zeros_like(logits, dtype=torch.float32)
     target[picture, cell] = 0.3 + 0.7 * iou.detach().clamp(min=0)
     probability = logits.float().sigmoid()
-    focus = torch.where(positive, target, SILENCE_WEIGHT * probability.detach().square()) * ~left_out
+    focus = torch.where(positive, target, silence * probability.detach().square()) * ~left_out
     entropy = functional.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
     return {
         "score": (focus * entropy).sum() / count,

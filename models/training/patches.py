@@ -4,21 +4,23 @@ Knows the patch geometry and the labels; knows nothing about the network that le
 """
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 from torch.utils.data import Dataset
-from tqdm import tqdm
 
-from models.training import augment, faces, turning
+from models.training import augment, faces
 
 PATCH_PX = 128
 CROP_PX = 240
 CROP_SCALE = 1.8  # crop side / patch side, so that a patch is 133 px of the crop: room for jitter
 TURN_YAW_DEG, TURN_PITCH_DEG = 45.0, 20.0
+FACELESS_SHARE = 0.67
+TAUGHT_DEG = (42.0, 58.0)
+TAUGHT_OFF = 0.05  # of the face's longer side
 
 
 @dataclass(frozen=True)
@@ -76,38 +78,29 @@ def labelled_faces(data: Path, clip_labels: Path, picture_sets: list[str]) -> It
         yield "clip_" + labelled.name.split("_")[0], labelled
 
 
-def build_cache(data: Path, clip_labels: Path, picture_sets: list[str], turned: int, folder: Path, seed: int) -> None:
-    """Write the crops of every labelled face, and `turned` turned copies of each training picture's."""
-    random = np.random.default_rng(seed)
-    triangles = faces.mesh_triangles(data / "mesh" / "canonical_face_model.obj")
-    crops, landmarks, corners, infos = [], [], [], []
-    for group, labelled in tqdm(labelled_faces(data, clip_labels, picture_sets), desc="crops", mininterval=5):
-        for face in labelled.faces:
-            crop, points, edges = cut_crop(labelled.image, face)
-            copies = 0 if labelled.held_out or group.startswith("clip_") else turned
-            for copy in range(copies + 1):
-                picture, moved, info = crop, points, CropInfo(labelled.name, group, labelled.held_out)
-                if copy:
-                    yaw_rad = np.radians(random.uniform(-TURN_YAW_DEG, TURN_YAW_DEG))
-                    pitch_rad = np.radians(random.uniform(-TURN_PITCH_DEG, TURN_PITCH_DEG))
-                    picture, moved = turning.turn_face(crop, points, triangles, yaw_rad, pitch_rad)
-                    info = CropInfo(labelled.name, f"{group}_turned", labelled.held_out)
-                crops.append(picture)
-                landmarks.append(moved)
-                corners.append(edges)
-                infos.append(info)
-    folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / "crops.npy", np.stack(crops))
-    np.save(folder / "landmarks.npy", np.stack(landmarks).astype(np.float32))
-    np.save(folder / "corners.npy", np.stack(corners).astype(np.float32))
-    (folder / "infos.json").write_text(json.dumps([asdict(info) for info in infos]))
-
-
 def load_cache(folder: Path) -> PatchCache:
-    """Open a cache that build_cache wrote; pixels stay on disk until touched."""
+    """Open a cache that build_cache wrote, with the teacher's second look; pixels stay on disk until touched."""
     infos = tuple(CropInfo(**info) for info in json.loads((folder / "infos.json").read_text()))
     landmarks, corners = np.load(folder / "landmarks.npy"), np.load(folder / "corners.npy")
+    if (folder / "teacher.npy").exists():
+        landmarks = taught(landmarks, np.load(folder / "teacher.npy") + faces.LABEL_SHIFT_PX)
     return PatchCache(np.load(folder / "crops.npy", mmap_mode="r"), landmarks, corners, infos)
+
+
+def taught(exact: np.ndarray, teacher: np.ndarray) -> np.ndarray:
+    """Return labels (N, 478, 3): the teacher's where it sees well, the exact ones where it does not.
+
+    A turned face's outline lies where the teacher puts it, which is not where the mesh turns to; but the teacher fails
+    on profiles. Between TAUGHT_DEG its labels fade out; where it is far off, or NaN, the exact ones stay.
+    """
+    across = exact[:, 454] - exact[:, 234]
+    yaw_deg = np.degrees(np.arctan2(np.abs(across[:, 2]), np.hypot(across[:, 0], across[:, 1])))
+    mesh = exact[:, : faces.MESH_LANDMARKS, :2]
+    side_px = (mesh.max(axis=1) - mesh.min(axis=1)).max(axis=1)
+    off = np.linalg.norm(teacher[..., :2] - exact[..., :2], axis=-1).mean(axis=1) / side_px
+    trust = np.clip((TAUGHT_DEG[1] - yaw_deg) / (TAUGHT_DEG[1] - TAUGHT_DEG[0]), 0, 1)
+    trust = np.where(np.nan_to_num(off, nan=1.0) < TAUGHT_OFF, trust, 0.0)[:, None, None]
+    return (exact + trust * (np.nan_to_num(teacher) - exact)).astype(np.float32)
 
 
 def sampling_weights(cache: PatchCache, group_shares: dict[str, float]) -> np.ndarray:
@@ -158,9 +151,20 @@ def mirrored(points: np.ndarray, mirror: np.ndarray) -> np.ndarray:
 class PatchDataset(Dataset):
     """Patch number i of an endless, seeded sequence: the same number always gives the same patch."""
 
-    def __init__(self, cache: PatchCache, weights: np.ndarray, mirror: np.ndarray, seed: int, negative_share: float):
-        """Args: weights (N,) chance of each crop; mirror (478,) permutation; negative_share of patches without face."""
+    def __init__(
+        self,
+        cache: PatchCache,
+        weights: np.ndarray,
+        mirror: np.ndarray,
+        seed: int,
+        negative_share: float,
+        faceless: Callable[[np.random.Generator], np.ndarray] | None = None,
+    ):
+        """Args: weights (N,) chance of each crop; mirror (478,) permutation; negative_share of patches without face;
+        faceless: draws two thirds of those, (128, 128, 3); the others are made from crops.
+        """
         self.cache, self.mirror, self.seed, self.negative_share = cache, mirror, seed, negative_share
+        self.faceless = faceless
         self.cumulative = np.cumsum(weights)
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray, np.float32]:
@@ -170,6 +174,10 @@ class PatchDataset(Dataset):
         cache = self.cache
         crop, landmarks, corners = cache.crops[chosen], cache.landmarks[chosen], cache.corners[chosen]
         astray = random.random() < self.negative_share
+        if astray and self.faceless is not None and random.random() < FACELESS_SHARE:
+            patch = augment.photometric(random, self.faceless(random))
+            points = unit_landmarks(landmarks, jitter_matrix(random, landmarks))
+            return patch, points.astype(np.float32), np.float32(0)
         if astray and random.random() < 0.75:
             crop = erase_face(random, crop, landmarks)
             matrix = jitter_matrix(random, landmarks)

@@ -1,4 +1,4 @@
-"""What scenes are made from: pictures with surroundings, portraits to paste, and backgrounds without faces.
+"""What scenes are made from: pictures with surroundings, portraits to paste, and everything that shows no face.
 
 Read once into memory before the detector's training; knows labels, nothing about thumbnails.
 """
@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from models.training import faces
-from models.training.patches import cut_crop
-from models.training.turning import turn_face
+from models.training import faces, patches
+from models.training.negatives import Negatives, load
 
 STORED_PX = 400  # longer side at which pictures are kept in memory
-TURNED_SHARE = 0.3  # of the portraits get a turned copy
+TURNED_SHARE = 0.3  # of the portraits' turned copies are used
+HELD_OUT_NEGATIVES = 10  # every tenth of them is kept for validation
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,7 @@ class SceneStock:
     """Pictures and clip frames with surroundings"""
     portraits: tuple[Scene, ...]
     """One face each, for pasting"""
-    backgrounds: tuple[np.ndarray, ...]
-    """(H, W, 3) uint8 BGR without faces"""
+    negatives: Negatives
 
 
 def scene_of(labelled: faces.Labelled) -> Scene:
@@ -52,42 +51,37 @@ def scene_of(labelled: faces.Labelled) -> Scene:
     return Scene(image, points.astype(np.float32), complete)
 
 
-def turned_scene(random: np.random.Generator, labelled: faces.Labelled, triangles: np.ndarray) -> Scene:
-    """Return the picture's square part around its face with the face turned by up to 45 degrees."""
-    crop, landmarks, _ = cut_crop(labelled.image, labelled.faces[0])
-    yaw_rad, pitch_rad = np.radians(random.uniform(-45, 45)), np.radians(random.uniform(-20, 20))
-    image, landmarks = turn_face(crop, landmarks, triangles, yaw_rad, pitch_rad)
-    return scene_of(faces.Labelled(labelled.name, image, landmarks[None], labelled.held_out))
+def turned_scenes(random: np.random.Generator, cache: patches.PatchCache) -> list[Scene]:
+    """Return the rendered profiles of a cache, and some of its turned copies."""
+    scenes = []
+    for number, info in enumerate(cache.infos):
+        if info.group == "profiles" or (info.group.endswith("_turned") and random.random() < TURNED_SHARE):
+            crop, landmarks = np.ascontiguousarray(cache.crops[number]), cache.landmarks[number]
+            scenes.append(scene_of(faces.Labelled(info.name, crop, landmarks[None], info.held_out)))
+    return scenes
 
 
-def without_faces(scene: Scene) -> np.ndarray:
-    """Return the picture with every head painted over from its surroundings."""
-    small = cv2.resize(scene.image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    mask = np.zeros(small.shape[:2], np.uint8)
-    for face in scene.points / 2:
-        low, high = face.min(axis=0), face.max(axis=0)
-        middle, size = (low + high) / 2 - (0, 0.15 * (high - low)[1]), (high - low) * (1.5, 1.7)
-        cv2.ellipse(mask, (middle.tolist(), size.tolist(), 0.0), 255, -1)
-    filled = cv2.inpaint(small, mask, 3, cv2.INPAINT_TELEA)
-    return cv2.resize(filled, (scene.image.shape[1], scene.image.shape[0]), interpolation=cv2.INTER_LINEAR)
+def part_of(negatives: Negatives, *, held_out: bool) -> Negatives:
+    """Return every tenth of the negatives, or the others."""
+    pictures, things = (
+        tuple(value for number, value in enumerate(values) if (number % HELD_OUT_NEGATIVES == 0) == held_out)
+        for values in (negatives.pictures, negatives.things)
+    )
+    return Negatives(pictures, things)
 
 
-def build_stock(data: Path, clip_labels: Path, *, held_out: bool, inpainted: int, seed: int) -> SceneStock:
-    """Read every training (or held-out) picture and clip frame; `inpainted` of them also become backgrounds."""
+def build_stock(data: Path, clip_labels: Path, made: Path, *, held_out: bool, seed: int) -> SceneStock:
+    """Read every training (or held-out) picture and clip frame, and what made.py made."""
     random = np.random.default_rng(seed)
-    triangles = faces.mesh_triangles(data / "mesh" / "canonical_face_model.obj")
     wholes, portraits = [], []
     for picture_set in ("generated", "congress", "portraits"):
         for labelled in tqdm(faces.read_pictures(data, picture_set), desc=picture_set, mininterval=5):
             if labelled.held_out == held_out:
                 portraits.append(scene_of(labelled))
-                if random.random() < TURNED_SHARE:
-                    portraits.append(turned_scene(random, labelled, triangles))
+    if not held_out:
+        portraits += turned_scenes(random, patches.load_cache(made / "patches"))
     for labelled in tqdm(faces.read_clip_frames(data / "clips", clip_labels), desc="clips", mininterval=5):
         if labelled.held_out == held_out and len(labelled.faces):
             scene = scene_of(labelled)
             wholes += [scene] if scene.complete else []
-    sources = [*wholes, *portraits]
-    chosen = random.choice(len(sources), min(inpainted, len(sources)), replace=False)
-    backgrounds = [without_faces(sources[number]) for number in tqdm(chosen, desc="backgrounds", mininterval=5)]
-    return SceneStock(tuple(wholes), tuple(portraits), tuple(backgrounds))
+    return SceneStock(tuple(wholes), tuple(portraits), part_of(load(made / "negatives.npz"), held_out=held_out))

@@ -1,5 +1,6 @@
 """The trainings learn from tiny invented data, and what they export agrees with torch."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from models.training.export import export_detector, export_landmarker
 from models.training.landmarker import LossConfig, landmark_loss, landmark_weights
 from models.training.loop import Loop, LoopConfig
 from models.training.matching import detector_losses
+from models.training.negatives import Negatives
 from models.training.networks import DetectorNetwork, LandmarkNetwork
 from models.training.stock import SceneStock, scene_of
 
@@ -62,8 +64,8 @@ class TinyLandmarkTask:
 
 
 def batch_loss(task, network, name: str) -> float:
-    """Return one of the task's losses of a network on the first eight samples."""
-    parts = zip(*(task.dataset[number] for number in range(8)), strict=True)
+    """Return one of the task's losses of a network on the first samples."""
+    parts = zip(*(task.dataset[number] for number in range(24)), strict=True)
     batch = [torch.from_numpy(np.stack(part)) for part in parts]
     with torch.no_grad():
         return float(task.loss(network.train(), batch)[name])
@@ -77,6 +79,42 @@ def test_landmarker_learns_and_continues_from_its_checkpoint(tmp_path: Path):
     again = Loop(TinyLandmarkTask(), LOOP, tmp_path)
     assert again.progress.samples == LOOP.samples
     assert again.progress.history[-1]["still"] == 1.0
+
+
+def test_a_run_starts_from_another_runs_averaged_network(tmp_path: Path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    trained = Loop(TinyLandmarkTask(), LOOP, first).run()
+    started = Loop(TinyLandmarkTask(), LOOP, second, start=first / "checkpoint.pt")
+    assert started.progress.samples == 0
+    for ours, theirs in zip(started.network.state_dict().values(), trained.state_dict().values(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+class SpoiltTask(TinyLandmarkTask):
+    """A landmark task whose losses are not finite from the third step on."""
+
+    steps = 0
+
+    def loss(self, network, batch):
+        """See loop.Task."""
+        self.steps += 1
+        if self.steps > 2:
+            network.stem[0][1].running_mean.fill_(float("nan"))
+        return {
+            name: value * (float("nan") if self.steps > 2 else 1)
+            for name, value in super().loss(network, batch).items()
+        }
+
+
+def test_steps_that_are_not_finite_leave_the_network_alone_and_too_many_end_the_run(tmp_path: Path):
+    config = dataclasses.replace(LOOP, samples=8 * 200)
+    loop = Loop(SpoiltTask(), config, tmp_path)
+    with pytest.raises(FloatingPointError, match="learning_rate"):
+        loop.run()
+    for network in (loop.network, loop.average):
+        assert all(torch.isfinite(value.float()).all() for value in network.state_dict().values())
 
 
 def test_samples_are_the_same_for_the_same_number():
@@ -104,7 +142,8 @@ def invented_stock() -> SceneStock:
         landmarks = invented_face(random)
         image[70:170, 80:160] = random.integers(0, 256, (100, 80, 3))
         made.append(scene_of(faces.Labelled("generated/0", image, landmarks[None], held_out=False)))
-    return SceneStock(tuple(made), tuple(made), (augment.texture(random, 240, 240),))
+    things = tuple(np.dstack([augment.texture(random, 64, 64), np.full((64, 64), 255, np.uint8)]) for _ in range(2))
+    return SceneStock(tuple(made), tuple(made), Negatives((augment.texture(random, 240, 240),), things))
 
 
 class TinyDetectorTask:
@@ -128,7 +167,7 @@ class TinyDetectorTask:
 def test_detector_learns(tmp_path: Path):
     task = TinyDetectorTask()
     before = batch_loss(task, task.network, "box")
-    Loop(task, LOOP, tmp_path).run()
+    Loop(task, dataclasses.replace(LOOP, samples=320), tmp_path).run()
     assert batch_loss(task, task.network, "box") < 0.9 * before
 
 
