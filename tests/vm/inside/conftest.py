@@ -48,9 +48,9 @@ def _patience() -> Iterator[None]:
     child.OPEN_S = usual_s
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def live_device() -> str:
-    """The device of the virtual camera labelled `live`."""
+    """The device of the virtual camera labelled `live`; a case may have moved it."""
     return device_of("live")
 
 

@@ -34,6 +34,16 @@ def packed(frame: Frame) -> bytes:
     return b"".join(plane.tobytes() for plane in frame.planes)
 
 
+def without_odd_ends(frame: Frame) -> Frame:
+    """I420 of an odd size as devices take it: without the last column and row. Other frames as they are."""
+    if frame.format is not PixelFormat.I420:
+        return frame
+    width_px, height_px = frame.width_px // 2 * 2, frame.height_px // 2 * 2
+    luma, *chroma = frame.planes
+    planes = (luma[:height_px, :width_px], *(plane[: height_px // 2, : width_px // 2] for plane in chroma))
+    return replace(frame, planes=planes, width_px=width_px, height_px=height_px)
+
+
 def slate_of(format: PixelFormat, width_px: int, height_px: int) -> bytes:
     """The slate as a device holds it."""
     return packed(convert(bgr_frame(draw_slate(width_px, height_px), time_s=0, number=0), format))
@@ -52,8 +62,8 @@ class Pictures:
         self.format, self.width_px, self.height_px, self.count = format, width_px, height_px, count
         self.fourcc = fourcc or FOURCC[format]
         self.frames = [self._frame(number) for number in range(count)]
-        self.packed = [packed(frame) for frame in self.frames]
-        self.slate = slate_of(format, width_px, height_px)
+        self.packed = [packed(without_odd_ends(frame)) for frame in self.frames]
+        self.slate = slate_of(format, width_px - width_px % 2, height_px - height_px % 2)
         if self.fourcc == "RGB3":
             *self.packed, self.slate = (swapped_colours(picture) for picture in (*self.packed, self.slate))
         self._numbers = {picture: number for number, picture in enumerate(self.packed)}

@@ -15,7 +15,7 @@ from live.values import PixelFormat
 from . import machine
 from .pictures import Pictures, showing
 from .programs import Ffmpeg, OpenCV, Program, PyAV, some_of
-from .v4l2 import reader_of, until
+from .v4l2 import device_of, reader_of, until
 
 FPS = 15.0
 SIZE = (320, 240)
@@ -23,8 +23,8 @@ SOME = 12
 NATIVE = {"nv12": PixelFormat.NV12, "yuyv": PixelFormat.YUYV}
 ASKED = {"rgb": "RGB3", "bgr": "BGR3"}
 """What the address asks for -> what the device shall say."""
-FORMATS = {"0.12": ["nv12", "yuyv", "bgr"], "0.15": ["nv12", "yuyv", "rgb"]}
-"""`test_readers.py` does the same with I420 on all machines."""
+FORMATS = {"0.12": ["nv12", "yuyv", "bgr"], "0.15": ["nv12", "rgb"]}
+"""`test_readers.py` does the same with I420 on all machines, `test_session.py` with YUYV on 0.15."""
 
 pytestmark = pytest.mark.on(*FORMATS)
 
@@ -40,16 +40,16 @@ class Shown:
 
 
 @pytest.fixture(scope="module", params=FORMATS.get(machine.NAME, []))
-def shown(request: pytest.FixtureRequest, live_device: str) -> Iterator[Shown]:
+def shown(request: pytest.FixtureRequest) -> Iterator[Shown]:
     name = request.param
     pictures = Pictures(NATIVE.get(name, PixelFormat.BGR), *SIZE, fourcc=ASKED.get(name, ""))
     address = f"virtualcam:live?format={name}" if name in ASKED else "virtualcam:live"
     output = open_output(address, pictures.format_at(FPS))
     with showing(output, pictures, FPS) as show:
         until(lambda: show.sent > 3, "pictures flow")
-        with reader_of(live_device) as reader:
+        with reader_of(device_of("live")) as reader:
             fps = reader.fps
-        yield Shown(live_device, pictures, fps)
+        yield Shown(device_of("live"), pictures, fps)
     output.close()
 
 
@@ -81,6 +81,7 @@ def test_every_bit_arrives_in_order_in_opencv(shown: Shown) -> None:
     check(shown, OpenCV)
 
 
+@pytest.mark.on("0.12")
 @pytest.mark.parametrize("shown", ["nv12"], indirect=True)
 def test_every_bit_arrives_in_order_in_ffmpeg(shown: Shown) -> None:
     check(shown, Ffmpeg)

@@ -14,7 +14,7 @@ from live.values import PixelFormat
 
 from .pictures import Pictures, Show, showing
 from .programs import OpenCV, PyAV, some_of
-from .v4l2 import Reader, reader_of, until
+from .v4l2 import Reader, device_of, reader_of, until
 
 FPS = 15.0
 SIZE = (320, 240)
@@ -23,13 +23,13 @@ Shown = tuple[str, Pictures, Show]
 
 
 @pytest.fixture(scope="module")
-def shown(live_device: str) -> Iterator[Shown]:
-    """The virtual camera while it shows numbered pictures."""
-    pictures = Pictures(PixelFormat.I420, *SIZE)
+def shown() -> Iterator[Shown]:
+    """The virtual camera while it shows numbered pictures of an odd size, which lose their last column and row."""
+    device, pictures = device_of("live"), Pictures(PixelFormat.I420, SIZE[0] + 1, SIZE[1] + 1)
     output = open_output("virtualcam:live", pictures.format_at(FPS))
     with showing(output, pictures, FPS) as show:
         until(lambda: show.sent > 3, "pictures flow")
-        yield live_device, pictures, show
+        yield device, pictures, show
     output.close()
 
 
@@ -37,6 +37,7 @@ def test_readers_leave_and_return(shown: Shown) -> None:
     device, pictures, _ = shown
     for program in (PyAV, OpenCV, PyAV, OpenCV):
         reader = program(device)
+        assert (reader.width_px, reader.height_px, reader.fourcc) == (*SIZE, "YU12")
         pictures.check_order(pictures.numbers_of(some_of(reader, 4)))
         reader.close()
 

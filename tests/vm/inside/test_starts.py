@@ -18,8 +18,8 @@ from .pictures import Pictures, Show, Writer, showing, slate_of
 from .processes import Program, children, kill_child
 from .v4l2 import CAPTURE, OUTPUT, capabilities, device_of, reader_of, until
 
-BOTH = {CAPTURE, OUTPUT}
-FED, IDLE = ({CAPTURE}, {OUTPUT}) if machine.EXCLUSIVE else (BOTH, BOTH)
+FED, IDLE = {CAPTURE}, {OUTPUT}
+"""With exclusive_caps=1."""
 FPS = 20.0
 SIZE = (320, 240)
 
@@ -32,6 +32,18 @@ def check_it_shows(device: str, output: Output, pictures: Pictures) -> None:
         assert capabilities(device) == FED
 
 
+@pytest.mark.on("0.12-open")
+def test_without_exclusive_caps_a_device_is_always_both() -> None:
+    spare = device_of("spare")
+    assert capabilities(spare) == {CAPTURE, OUTPUT}
+    writer = Writer(spare, *SIZE, "YUYV")
+    writer.send(bytes(320 * 240 * 2))
+    assert capabilities(spare) == {CAPTURE, OUTPUT}
+    writer.close()
+    assert capabilities(spare) == {CAPTURE, OUTPUT}
+
+
+@pytest.mark.on("0.12")
 def test_every_start_works_and_the_device_is_a_camera_only_while_it_is_fed(
     live_device: str, open_live: Callable[..., Output]
 ) -> None:
@@ -96,7 +108,9 @@ def test_a_device_that_another_program_feeds_is_refused_in_one_line(
             open_live(Pictures(PixelFormat.NV12, *SIZE, count=1), FPS)
         assert "\n" not in str(refused.value)
         assert {reader.read() for _ in range(20)} == {picture}
+        assert capabilities(live_device) == FED
     other.close()
+    assert capabilities(live_device) == IDLE
 
 
 @pytest.mark.on("0.12", "0.15")
@@ -112,7 +126,7 @@ def test_a_virtual_camera_of_another_program_is_listed_only_while_it_is_fed() ->
     assert spare not in [camera.path for camera in list_cameras()]
 
 
-@pytest.mark.on("0.12", "0.15")
+@pytest.mark.on("0.12")
 def test_a_hanging_program_is_covered_by_the_slate_and_a_killed_one_frees_the_device(live_device: str) -> None:
     pictures = Pictures(PixelFormat.NV12, *SIZE, count=4)
     slate = slate_of(PixelFormat.NV12, *SIZE)
