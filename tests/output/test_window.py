@@ -17,7 +17,7 @@ from live.values import PixelFormat
 
 from .frames import format_of, noise
 
-WAIT_S = 15.0
+WAIT_S = 40.0
 GRAB = """
 import sys, av
 container = av.open(sys.argv[1], format="x11grab")
