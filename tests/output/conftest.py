@@ -14,7 +14,7 @@ def _server():
     if sys.platform != "linux" or not shutil.which("Xvfb"):
         yield None
         return
-    command = ["Xvfb", "-displayfd", "1", "-screen", "0", "800x600x24", "-nolisten", "tcp"]
+    command = ["Xvfb", "-displayfd", "1", "-screen", "0", "800x600x24", "-nolisten", "tcp", "-noreset"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     number = process.stdout.readline().strip()
     yield f":{number}" if number else None
