@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -18,6 +19,9 @@ from live.values import PixelFormat
 from .frames import format_of, noise
 
 WAIT_S = 40.0
+OPENINGS, PAINTED_S = 6, 8.0
+"""Qt 5.15, of which OpenCV's windows are made, now and then misses on a busy machine that its window was mapped, and
+paints nothing (measured with nothing but OpenCV: 1 of 20 with a window manager, 4 of 20 without)."""
 GRAB = """
 import sys, av
 container = av.open(sys.argv[1], format="x11grab")
@@ -59,8 +63,11 @@ class Fed:
         self._thread.start()
         return self
 
-    def __exit__(self, *_):
+    def stop(self):
         self._done.set()
+
+    def __exit__(self, *_):
+        self.stop()
         self._thread.join()
 
 
@@ -74,6 +81,29 @@ def pixel(display):
     """The screen's pixel in the middle of the window; grabbed by a process of its own."""
     grab = subprocess.run([sys.executable, "-c", GRAB, display], capture_output=True, timeout=30, check=True)
     return tuple(grab.stdout)
+
+
+@contextmanager
+def shown(display, frame, colour):
+    """An output that is fed with a frame, and whose window shows its colour."""
+    for _ in range(OPENINGS):
+        output = open_output("window", format_of(plain((0, 0, 0)), live=True))
+        try:
+            with Fed(output, frame) as fed:
+                if painted(display, colour):
+                    yield output, fed
+                    return
+        finally:
+            output.close()
+    raise AssertionError(f"no window showed {colour}")
+
+
+def painted(display, colour):
+    deadline_s = time.monotonic() + PAINTED_S
+    while time.monotonic() < deadline_s:
+        if pixel(display) == colour:
+            return True
+    return False
 
 
 def window_number():
@@ -99,35 +129,27 @@ def ask_to_close(display, number):
 
 @pytest.mark.screen
 def test_a_picture_appears_a_key_arrives_and_closing_means_q(display):
-    frame = plain((30, 200, 90))
-    output = open_output("window", format_of(frame, live=True))
-    try:
-        with Fed(output, frame) as fed:
-            wait_until(lambda: pixel(display) == (30, 200, 90))
-            for key, name in (("n", "n"), ("P", "p"), ("F5", "f5"), ("Left", "left"), ("space", "space")):
-                subprocess.run(["xdotool", "key", "--window", window_number(), key], check=True, timeout=30)
-                assert output.keys.get(timeout=WAIT_S) == name
-            ask_to_close(display, window_number())
-            assert output.keys.get(timeout=WAIT_S) == "q"
-            wait_until(lambda: fed.error is not None)
+    colour = (30, 200, 90)
+    with shown(display, plain(colour), colour) as (output, fed):
+        for key, name in (("n", "n"), ("P", "p"), ("F5", "f5"), ("Left", "left"), ("space", "space")):
+            subprocess.run(["xdotool", "key", "--window", window_number(), key], check=True, timeout=30)
+            assert output.keys.get(timeout=WAIT_S) == name
+        ask_to_close(display, window_number())
+        assert output.keys.get(timeout=WAIT_S) == "q"
+        wait_until(lambda: fed.error is not None)
         assert "closed" in str(fed.error)
-    finally:
-        output.close()
     assert window_number() is None
 
 
 @pytest.mark.screen
-def test_another_size_and_format_is_shown_too(display):
-    output = open_output("window", format_of(plain((0, 0, 0)), live=True))
+def test_another_size_and_format_is_shown_too_and_the_slate_when_nobody_feeds_it(display):
     grey = noise(0, PixelFormat.I420, 64, 64)
     grey.planes[0][...], grey.planes[1][...], grey.planes[2][...] = 235, 128, 128
-    try:
-        with Fed(output, grey):
-            wait_until(lambda: pixel(display) == (255, 255, 255))
+    white = (255, 255, 255)
+    with shown(display, grey, white) as (output, fed):
         assert output.keys.empty()
-        wait_until(lambda: pixel(display) not in ((255, 255, 255), (0, 0, 0)))  # nobody feeds it: the slate
-    finally:
-        output.close()
+        fed.stop()
+        wait_until(lambda: pixel(display) not in (white, (0, 0, 0)))
         output.close()
 
 
