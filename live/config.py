@@ -61,6 +61,8 @@ class FacesKeys(Section):
     detector_score: Annotated[float, Field(ge=0.05, le=0.95)]
     track_score: Annotated[float, Field(ge=0.05, le=0.95)]
     steadiness: Annotated[float, Field(ge=0, le=1)]
+    masks: bool
+    mask_steadiness: Annotated[float, Field(ge=0, le=0.95)]
 
 
 class PrivacyKeys(Section):

@@ -21,6 +21,7 @@ from live.errors import CaptureError, LiveError, UsageError
 from live.faces.detector import Detector
 from live.faces.gallery import Gallery
 from live.faces.landmarker import Landmarker
+from live.faces.masker import Beside, Masker, Steady
 from live.faces.still import find_faces
 from live.faces.tracker import Options, Tracker
 from live.marking import Badge
@@ -96,7 +97,7 @@ def build(preset: Preset, ask: Ask) -> tuple[Session, Engine]:
     rules = Rules(**preset.privacy.model_dump(exclude={"protect"}))
     settings = Settings(source=source, strength=preset.swap.strength, shape=preset.swap.shape)
     badge = Badge(preset.badge.text, preset.badge.corner) if preset.badge.show else None
-    pipeline = Pipeline(tracker, engine, rules, meter)
+    pipeline = Pipeline(tracker, engine, rules, meter, build_masker(preset) if engine.proves else None)
     duration_s = ask.duration_s or (TOUR_S if tour else None)
     session = Session(capture, pipeline, opened, settings, rules, Switches(), meter, badge, duration_s)
     return session, engine
@@ -128,6 +129,14 @@ def build_tracker(preset: Preset) -> Tracker:
     landmarker = Landmarker(models_dir() / "landmarker.onnx", threads=threads)
     options = Options(faces.most, faces.detector_every, faces.track_score, faces.steadiness)
     return Tracker(detector, landmarker, options)
+
+
+def build_masker(preset: Preset) -> Beside | None:
+    """The masker, where a preset wants it. Raises: ModelError."""
+    if not preset.faces.masks:
+        return None
+    masker = Masker(models_dir() / "masker.onnx", threads=preset.threads.network)
+    return Beside(masker, Steady(preset.faces.mask_steadiness))
 
 
 def _source_face(preset: Preset, ask: Ask) -> SourceFace:

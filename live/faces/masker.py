@@ -6,6 +6,7 @@ Stands behind the landmarks; knows nothing about what is done with a mask. `Stea
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from live.faces.landmarker import EYE_CORNERS, MESH_POINTS
 from live.nets.onnx import Network
 from live.pixels import host
-from live.values import Floats, Frame
+from live.values import Face, Floats, Frame
 
 SIDE_PX = 128
 SIDES = 1.5
@@ -78,6 +79,25 @@ class Steady:
                     row += self._strength * (1 - np.abs(change)) * change
         self._last = dict(zip(tracks, smoothed, strict=True))
         return smoothed
+
+
+class Beside:
+    """Runs the masker in a thread of its own while the engine works on the same frame."""
+
+    def __init__(self, masker: Masker, steady: Steady) -> None:
+        self._masker, self._steady = masker, steady
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="masker")
+
+    def begin(self, frame: Frame, faces: Sequence[Face]) -> Future[tuple[Floats, Floats]]:
+        """Start with the faces of the next frame, whose pixels may not change before the result is there.
+
+        Returns: masks (N, 128, 128) 0..1 and matrices (N, 2, 3) frame px -> mask px, to wait for.
+        """
+        return self._thread.submit(self._look, frame, faces)
+
+    def _look(self, frame: Frame, faces: Sequence[Face]) -> tuple[Floats, Floats]:
+        masks, matrices = self._masker.mask(frame, np.stack([face.landmarks for face in faces]))
+        return self._steady.smooth([face.track for face in faces], masks), matrices
 
 
 def patch_matrix(landmarks: Floats) -> Floats:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from live.values import Box, Floats, Pixels, Settings, SourceFace
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Visible:
+    """Which part of a target face is seen: not under hair, hands, glasses or microphones."""
+
+    mask: Floats
+    """(S, S) 0..1, 1 where the face is seen."""
+    matrix: Floats
+    """(2, 3) region px -> mask px."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,6 +30,8 @@ class Job:
     track: int
     """Engines may keep smoothed state (light, neutral shape) under it."""
     source: SourceFace
+    visible: Callable[[], Visible] | None = None
+    """Waits for the masker, which works beside the engine: ask late. None: everything counts as seen."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +43,8 @@ class Worn:
     alpha: Pixels
     """(H, W) 0..255: how much of `pixels` replaces the region; 0 outside the face, whatever `pixels` holds there."""
     opacity: float = 1.0
-    """0..1: of the face itself. Below 1 the target shines through (an engine may fade out in profile): not proven."""
+    """0..1: of the face itself. Below 1 the target shines through (an engine may fade out in profile, or find next to
+    nothing of the face uncovered): not proven."""
 
 
 class Engine(Protocol):

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import cv2
+from concurrent.futures import Future
 
+import cv2
+import numpy as np
+
+from live.faces.masker import Beside
 from live.faces.tracker import Tracker
 from live.meter import Meter
 from live.pixels import host
 from live.privacy import Rectangle, Rules, Seen, Watch
-from live.swap.contract import Engine, Job, Worn
-from live.values import Face, Frame, Pixels, Settings, SourceFace, Swapped
+from live.swap.contract import Engine, Job, Visible, Worn
+from live.values import Box, Face, Floats, Frame, Pixels, Settings, SourceFace, Swapped
 
+Masks = Future[tuple[Floats, Floats]]
 OPAQUE = 0.99
 """A face as opaque as this counts as swapped; one that the engine fades out (a profile) does not."""
 LEAST_PX = 8
@@ -20,9 +25,12 @@ LEAST_PX = 8
 class Pipeline:
     """Swaps the faces of one capture's frames, in order."""
 
-    def __init__(self, tracker: Tracker | None, engine: Engine, rules: Rules, meter: Meter) -> None:
-        """Args: tracker None looks for no faces at all (engine `none`)."""
+    def __init__(
+        self, tracker: Tracker | None, engine: Engine, rules: Rules, meter: Meter, masker: Beside | None = None
+    ) -> None:
+        """Args: tracker None looks for no faces at all (engine `none`), masker None takes all of a face for seen."""
         self._tracker = tracker
+        self._masker = masker
         self._engine = engine
         self._watch = Watch(rules)
         self._meter = meter
@@ -56,15 +64,12 @@ class Pipeline:
     def _put_on(self, frame: Frame, faces: list[Face], source: SourceFace, settings: Settings) -> list[Rectangle]:
         """Swap all faces of a frame in one call of the engine. Returns the boxes of the swapped ones."""
         with self._meter.stage("cut"):
-            jobs, worked = [], []
-            for face in faces:
-                box = self._engine.region(face.landmarks, frame.width_px, frame.height_px)
-                if box[2] - box[0] < LEAST_PX or box[3] - box[1] < LEAST_PX:
-                    continue  # outside the frame
-                landmarks = face.landmarks.copy()
-                landmarks[:, :2] -= box[:2]
-                jobs.append(Job(host.read_region(frame, box), landmarks, face.track, source))
-                worked.append((face, box))
+            placed = [(face, self._engine.region(face.landmarks, frame.width_px, frame.height_px)) for face in faces]
+            worked = [(face, box) for face, box in placed if _holds_something(box)]
+            if not worked:
+                return []
+            masks = self._masker.begin(frame, [face for face, _ in worked]) if self._masker else None
+            jobs = [_job(frame, *row, source, masks, number) for number, row in enumerate(worked)]
         with self._meter.stage("swap"):
             results = self._engine.swap(jobs, settings)
         with self._meter.stage("paste"):
@@ -77,6 +82,26 @@ class Pipeline:
         for track in self._followed - followed:
             self._engine.forget(track)
         self._followed = followed
+
+
+def _holds_something(box: Box) -> bool:
+    """False for the region of a face that is outside the frame."""
+    return box[2] - box[0] >= LEAST_PX and box[3] - box[1] >= LEAST_PX
+
+
+def _job(frame: Frame, face: Face, box: Box, source: SourceFace, masks: Masks | None, number: int) -> Job:
+    """The job of one face; its mask, the one of that number, is waited for when the engine asks."""
+    corner = np.array((box[0], box[1], 0), np.float32)
+
+    def visible() -> Visible:
+        assert masks is not None
+        found, matrices = masks.result()
+        matrix = matrices[number].copy()
+        matrix[:, 2] += matrix[:, :2] @ corner[:2]
+        return Visible(found[number], matrix)
+
+    pixels = host.read_region(frame, box)
+    return Job(pixels, face.landmarks - corner, face.track, source, visible if masks is not None else None)
 
 
 def _faded(worn: Worn, strength: float) -> Pixels:

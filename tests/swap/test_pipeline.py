@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from live.faces.masker import Beside, Steady
 from live.meter import Meter
 from live.pixels import host
 from live.privacy import Rules
@@ -82,3 +83,44 @@ def test_a_track_that_ends_is_forgotten_by_the_engine() -> None:
         frame = replace(host.bgr_frame(picture(), time_s=0.0, number=number))
         pipeline.process(frame, Settings(source=SOURCE), number / 30)
     assert forgotten == [0]
+
+
+class HalfMasker:
+    """Takes the right half of every face for covered."""
+
+    def mask(self, frame, landmarks):
+        masks = np.ones((len(landmarks), 128, 128), np.float32)
+        masks[:, :, 64:] = 0
+        matrices = np.stack(
+            [np.array(((2, 0, -2 * FACE_BOX[0]), (0, 2, -2 * FACE_BOX[1])), np.float32)] * len(landmarks)
+        )
+        return masks, matrices
+
+
+def test_engines_are_told_what_is_seen_of_a_face_in_px_of_its_region() -> None:
+    engine, told = PaintEngine(), []
+    paint = engine.swap
+
+    def swap(jobs, settings):
+        told.extend(job.visible() for job in jobs)
+        return paint(jobs, settings)
+
+    engine.swap = swap  # type: ignore[method-assign]
+    frame = host.bgr_frame(picture(), time_s=0.0, number=0)
+    masker = Beside(HalfMasker(), Steady(0))  # type: ignore[arg-type]
+    pipeline = Pipeline(SureTracker(), engine, Rules(), Meter(), masker)  # type: ignore[arg-type]
+    assert pipeline.process(frame, Settings(source=SOURCE), 0.0).proof.proven
+    (visible,) = told
+    assert np.allclose(visible.matrix, [[2, 0, 0], [0, 2, 0]])
+    assert visible.mask[64, 10] == 1
+    assert visible.mask[64, 100] == 0
+
+
+def test_a_failing_masker_fails_the_frame() -> None:
+    engine, masker = PaintEngine(), HalfMasker()
+    masker.mask = lambda frame, landmarks: 1 / 0  # type: ignore[assignment,return-value]
+    engine.swap = lambda jobs, settings: [job.visible() for job in jobs]  # type: ignore[assignment,return-value]
+    beside = Beside(masker, Steady(0))  # type: ignore[arg-type]
+    pipeline = Pipeline(SureTracker(), engine, Rules(), Meter(), beside)  # type: ignore[arg-type]
+    with pytest.raises(ZeroDivisionError):
+        pipeline.process(host.bgr_frame(picture(), time_s=0.0, number=0), Settings(source=SOURCE), 0.0)

@@ -32,6 +32,13 @@ class Part:
     area: Box
     """px of the region, clipped to it."""
 
+    def places(self, cells: tuple[int, ...]) -> Floats:
+        """Return the middles (h, w, 2) of (h, w) cells in px of the region."""
+        first = np.array((self.left_px, self.top_px), np.float32) + np.float32((self.step_px - 1) / 2)
+        columns = np.arange(cells[1], dtype=np.float32) * self.step_px + first[0]
+        rows = np.arange(cells[0], dtype=np.float32) * self.step_px + first[1]
+        return np.stack(np.meshgrid(columns, rows), axis=2)
+
     def enlarged(self, cells: Floats) -> Floats:
         """Bring values (h, w) or (h, w, K) of the cells to the area's resolution."""
         height, width = cells.shape[:2]
@@ -62,6 +69,8 @@ class Drawn:
     """(h, w, 2) canvas coordinates, 0..1, of each cell."""
     face: Floats
     """(h, w) 1 where the face (not its ring) is seen."""
+    own: Floats
+    """(h, w, 2) px of the region where the target's own face has what each cell shows."""
     bent: Bent | None
     """None where no point was moved."""
 
@@ -93,7 +102,8 @@ def draw(landmarks: Floats, placed: Floats, facing: Floats, size: tuple[int, int
     filled = raster.fill(seen, raster.planes(cells, values, topology.triangles))
     face = ((seen >= 0) & (seen < topology.face_triangles)).astype(np.float32)
     if not moved:
-        return Drawn(_part(origin, step, seen.shape, limit), cv2.merge((filled[0], filled[1])), face, None)
+        part = _part(origin, step, seen.shape, limit)
+        return Drawn(part, cv2.merge((filled[0], filled[1])), face, part.places(seen.shape), None)
     inner_low = np.maximum(np.floor(cells[:VERTICES].min(axis=0)).astype(int) - 1, 0)
     inner_high = np.minimum(np.ceil(cells[:VERTICES].max(axis=0)).astype(int) + 2, (width, height))
     if (inner_high <= inner_low).any():
@@ -102,18 +112,14 @@ def draw(landmarks: Floats, placed: Floats, facing: Floats, size: tuple[int, int
     part = _part(origin + inner_low * step, step, face[inside].shape, limit)
     bent = _bend(filled[2], filled[3], seen, _part(origin, step, seen.shape, limit))
     at = cv2.merge((np.ascontiguousarray(filled[0][inside]), np.ascontiguousarray(filled[1][inside])))
-    return Drawn(part, at, np.ascontiguousarray(face[inside]), bent)
+    return Drawn(part, at, np.ascontiguousarray(face[inside]), bent.origin[inside], bent)
 
 
 def _bend(x: Floats, y: Floats, seen: raster.Ids, part: Part) -> Bent:
     """Return where each cell's content comes from: x, y (h, w) px under triangles, its own place elsewhere."""
-    height, width = seen.shape
-    middle, empty = (part.step_px - 1) / 2, seen == raster.EMPTY
-    own_x = np.arange(width, dtype=np.float32) * part.step_px + np.float32(part.left_px + middle)
-    own_y = (np.arange(height, dtype=np.float32) * part.step_px + np.float32(part.top_px + middle))[:, None]
-    x, y = np.where(empty, own_x, x), np.where(empty, own_y, y)
-    shift = np.maximum(np.abs(x - own_x), np.abs(y - own_y))
-    return Bent(part, cv2.merge((x, y)), ramp(shift, *_BENT_PX))
+    places = part.places(seen.shape)
+    origin = np.where((seen == raster.EMPTY)[..., None], places, cv2.merge((x, y)))
+    return Bent(part, origin, ramp(np.abs(origin - places).max(axis=2), *_BENT_PX))
 
 
 def _part(origin: raster.Ids, step: int, cells: tuple[int, ...], limit: raster.Ids) -> Part:

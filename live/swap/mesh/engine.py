@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from live.swap.contract import Job, Worn
+from live.swap.contract import Job, Visible, Worn
 from live.swap.mesh import light, mask, shape
 from live.swap.mesh.canvas import Canvas, load_canvas, ramp, step
 from live.swap.mesh.draw import Drawn, draw
@@ -34,6 +34,8 @@ _LAMP = (
 _SLOW = 3  # frames
 _WHOLE = 0.97  # share of detail or colour from which on nothing is taken away
 _TRANSITION = 0.12  # canonical units: half the width of the step from the worn face to the target's eyes and mouth
+_UNCOVERED = (0.12, 0.25)
+"""Share of the face that has to be uncovered: with less of it worn, whoever is under there is not swapped."""
 _MARGIN = 0.2  # of the face's size, around the mesh: the ring, and room for landmarks that jitter
 
 
@@ -144,13 +146,15 @@ class MeshEngine:
         drawn = draw(landmarks, placed, facing, job.region.shape[:2], self._canvas.topology)
         pixels, alpha = job.region.copy(), np.zeros(job.region.shape[:2], np.uint8)
         faded = step(abs(pose.yaw_deg), *self.options.fade_deg)
-        face, opacity = self._colour(drawn, texture, track, pose), self._opacity(drawn, track, pose, placed, 1 - faded)
+        face = self._colour(drawn, texture, track, pose)
+        visible = job.visible() if job.visible else None
+        opacity, open_share = self._opacity(drawn, track, pose, placed, 1 - faded, visible)
         if drawn.bent is not None:
             _lay_over_bent(job.region, drawn, face, opacity, pixels, alpha)
         else:
             x1, y1, x2, y2 = drawn.part.area
             pixels[y1:y2, x1:x2], alpha[y1:y2, x1:x2] = face, opacity
-        return Worn(pixels, alpha, 1 - faded)
+        return Worn(pixels, alpha, min(1 - faded, step(open_share, *_UNCOVERED)))
 
     def _texture_of(self, source: SourceFace) -> Texture:
         self._worn = source.key
@@ -209,12 +213,19 @@ class MeshEngine:
             cv2.addWeighted(worn, share, cv2.convertScaleAbs(plain), 1 - share, 0, dst=worn)
         return worn
 
-    def _opacity(self, drawn: Drawn, track: _Track, pose: Pose, placed: Floats, share: float) -> Pixels:
-        """Return the opacity (h, w) 0..255."""
+    def _opacity(
+        self, drawn: Drawn, track: _Track, pose: Pose, placed: Floats, share: float, visible: Visible | None
+    ) -> tuple[Pixels, float]:
+        """Return the opacity (h, w) 0..255, and how much of it is left by what covers the face, 0..1."""
         options = self.options
-        edge = mask.opacity(self._edges, track.bare, self._canvas)
+        edge = self._edges if visible else mask.opacity(self._edges, track.bare, self._canvas)
         covered = cv2.blur(drawn.face, (5, 5), borderType=cv2.BORDER_REPLICATE)
         cells = mask.look_up(edge, drawn.at) * ramp(covered, 0.5, 1.0)
+        open_share = 1.0
+        if visible is not None:
+            whole = float(cells.sum())
+            cells *= mask.seen(visible, drawn.own)
+            open_share = float(cells.sum()) / max(whole, 1.0)
         cells *= 255 * share
         alpha = drawn.part.enlarged(cells).astype(np.uint8)
         corner, blur_px = np.array(drawn.part.area[:2], np.float32), max(1.0, pose.scale * _TRANSITION)
@@ -224,8 +235,7 @@ class MeshEngine:
             mask.keep(kept, rings - corner, blur_px * (1 + 2 * closed))
         if options.keep_mouth:
             mask.keep(kept, placed[None, LIPS_INNER, :2] - corner, blur_px)
-        opacity: Pixels = cv2.multiply(alpha, 255 - kept, scale=1 / 255)
-        return opacity
+        return cv2.multiply(alpha, 255 - kept, scale=1 / 255), open_share
 
 
 def _lay_over_bent(region: Pixels, drawn: Drawn, face: Pixels, opacity: Pixels, pixels: Pixels, alpha: Pixels) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from live.swap.contract import Visible
 from live.swap.mesh.canvas import Canvas, outline_depth, ramp, step
 from live.swap.mesh.topology import EYE_LEFT, EYE_RIGHT, LIDS_LEFT, LIDS_RIGHT, MESH_IN_CANVAS
 from live.values import Floats, Pixels
@@ -21,6 +22,7 @@ _LIDS_OPEN = (0.08, 0.2)  # height by width of the eyes' openings: closed, and o
 _LIDS_KEPT = 0.8  # of the way from the lid's edge to its crease
 _MOST_LEFT_OUT = 0.15  # of the face's width, at reach 0
 _KERNEL = np.ones((3, 3), np.uint8)
+_SEEN = (0.25, 0.75)  # of the masker's mask: from hidden to seen
 FINE = 128
 """Side of the opacity's canvas: on the coarse grid the edge would show its cells."""
 
@@ -87,6 +89,14 @@ def keep(mask: Pixels, rings: Floats, blur_px: float) -> None:
         soft = cv2.blur(cv2.dilate(part, _KERNEL), (around, around))
         target = mask[low[1] : high[1], low[0] : high[0]]
         cv2.max(target, cv2.max(part, soft), target)
+
+
+def seen(visible: Visible, own: Floats) -> Floats:
+    """Return how much of the target's face is uncovered (H, W) 0..1 at places (H, W, 2) px of its region."""
+    turn, shift = visible.matrix[:, :2].astype(np.float32), visible.matrix[:, 2].astype(np.float32)
+    where = own @ turn.T + shift
+    found = cv2.remap(visible.mask, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return ramp(found, *_SEEN)
 
 
 def look_up(grid: Floats, at: Floats) -> Floats:

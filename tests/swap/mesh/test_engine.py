@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from live.swap.contract import Job
+from live.swap.contract import Job, Visible
 from live.swap.mesh import MeshEngine, MeshOptions
 from live.swap.mesh.topology import EYE_LEFT, EYE_RIGHT, LIPS_OUTER, load_topology
 from live.values import Settings, SourceFace
@@ -350,3 +350,36 @@ def test_the_region_stays_in_the_frame(engine, middle):
 def test_importing_the_engine_brings_no_torch():
     code = "import sys; import live.swap.mesh; assert 'torch' not in sys.modules and 'onnxruntime' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def hidden_below(row, shape=(420, 400)):
+    """A mask of the region's own size: nothing below a row of the picture is the face's."""
+    mask = np.ones(shape, np.float32)
+    mask[row:] = 0
+    return lambda: Visible(mask, np.eye(2, 3, dtype=np.float32))
+
+
+@pytest.mark.parametrize("shape", [0.0, 1.0])
+def test_what_lies_before_the_face_stays_in_front_of_the_swap(engine, shape):
+    landmarks = head()
+    image, source = picture(landmarks), source_face((60, 80, 110), "dark")
+    settings = Settings(source=source, shape=shape)
+    chin = int(landmarks[:468, 1].max())
+    row = int(landmarks[0, 1])  # the upper lip
+    (worn,) = engine.swap([Job(image, landmarks, 1, source, hidden_below(row))], settings)
+    engine.forget(1)
+    (whole,) = engine.swap([Job(image, landmarks, 1, source)], settings)
+    middle = np.s_[row + 12 : chin - 12, 170:230]
+    shown = np.abs(composited(image, worn)[middle] - image[middle]).mean()
+    assert shown < 1
+    assert np.abs(composited(image, whole)[middle] - image[middle]).mean() > 5
+    assert worn.alpha[row - 40, 150] == whole.alpha[row - 40, 150] == 255
+    assert worn.opacity == 1
+
+
+def test_a_face_that_is_covered_nearly_whole_is_not_called_swapped(engine):
+    landmarks = head()
+    image, source = picture(landmarks), source_face((60, 80, 110), "dark")
+    top = int(landmarks[:468, 1].min())
+    (worn,) = engine.swap([Job(image, landmarks, 1, source, hidden_below(top + 20))], Settings(source=source))
+    assert worn.opacity < 0.5
