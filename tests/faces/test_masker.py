@@ -12,7 +12,6 @@ from live.resources import models_dir
 from live.values import Frame, PixelFormat
 
 MODEL = models_dir() / "masker.onnx"
-EMBEDDED = pytest.mark.skipif(not MODEL.exists(), reason="models/masker.onnx is still in training")
 
 
 def face(degrees: float = 0.0, at: tuple[float, float] = (200.0, 150.0)) -> np.ndarray:
@@ -101,7 +100,6 @@ def test_a_mask_that_is_not_finite_covers_everything_and_spares_the_others(monke
     assert (found[1] == 0.25).all()
 
 
-@EMBEDDED
 @pytest.mark.parametrize("format", [PixelFormat.BGR, PixelFormat.NV12, PixelFormat.YUYV, PixelFormat.GRAY])
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_the_embedded_network_takes_any_number_of_faces_of_any_format(format: PixelFormat, count: int) -> None:
@@ -113,7 +111,6 @@ def test_the_embedded_network_takes_any_number_of_faces_of_any_format(format: Pi
     assert ((found >= 0) & (found <= 1)).all()
 
 
-@EMBEDDED
 def test_the_embedded_network_sees_a_face_and_what_hides_it(data) -> None:
     from models.training import faces
 
