@@ -30,6 +30,8 @@ class Job:
     track: int
     """Engines may keep smoothed state (light, neutral shape) under it."""
     source: SourceFace
+    time_s: float = 0.0
+    """The frame's time, on the clock of the run."""
     visible: Callable[[], Visible] | None = None
     """Waits for the masker, which works beside the engine: ask late. None: everything counts as seen."""
 

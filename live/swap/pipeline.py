@@ -55,13 +55,15 @@ class Pipeline:
         worn = settings.source is not None and self._engine.proves
         try:
             if settings.source is not None and faces:
-                swapped = self._put_on(frame, faces, settings.source, settings)
+                swapped = self._put_on(frame, faces, settings.source, settings, now_s)
         except Exception:
             self._watch.prove(seen, (), worn=worn, now_s=now_s)  # whom it lost stays in doubt
             raise
         return Swapped(frame, self._watch.prove(seen, swapped, worn=worn, now_s=now_s), tuple(faces))
 
-    def _put_on(self, frame: Frame, faces: list[Face], source: SourceFace, settings: Settings) -> list[Rectangle]:
+    def _put_on(
+        self, frame: Frame, faces: list[Face], source: SourceFace, settings: Settings, now_s: float
+    ) -> list[Rectangle]:
         """Swap all faces of a frame in one call of the engine. Returns the boxes of the swapped ones."""
         with self._meter.stage("cut"):
             placed = [(face, self._engine.region(face.landmarks, frame.width_px, frame.height_px)) for face in faces]
@@ -69,7 +71,7 @@ class Pipeline:
             if not worked:
                 return []
             masks = self._masker.begin(frame, [face for face, _ in worked]) if self._masker else None
-            jobs = [_job(frame, *row, source, masks, number) for number, row in enumerate(worked)]
+            jobs = [_job(frame, *row, source, now_s, masks, number) for number, row in enumerate(worked)]
         with self._meter.stage("swap"):
             results = self._engine.swap(jobs, settings)
         with self._meter.stage("paste"):
@@ -89,7 +91,7 @@ def _holds_something(box: Box) -> bool:
     return box[2] - box[0] >= LEAST_PX and box[3] - box[1] >= LEAST_PX
 
 
-def _job(frame: Frame, face: Face, box: Box, source: SourceFace, masks: Masks | None, number: int) -> Job:
+def _job(frame: Frame, face: Face, box: Box, source: SourceFace, now_s: float, masks: Masks | None, number: int) -> Job:
     """The job of one face; its mask, the one of that number, is waited for when the engine asks."""
     corner = np.array((box[0], box[1], 0), np.float32)
 
@@ -101,7 +103,7 @@ def _job(frame: Frame, face: Face, box: Box, source: SourceFace, masks: Masks | 
         return Visible(found[number], matrix)
 
     pixels = host.read_region(frame, box)
-    return Job(pixels, face.landmarks - corner, face.track, source, visible if masks is not None else None)
+    return Job(pixels, face.landmarks - corner, face.track, source, now_s, visible if masks is not None else None)
 
 
 def _faded(worn: Worn, strength: float) -> Pixels:

@@ -21,17 +21,13 @@ from live.swap.mesh.draw import Drawn, draw
 from live.swap.mesh.pose import Pose, checked, facing_of, pose_of
 from live.swap.mesh.texture import SIZE_PX, Texture, make_texture
 from live.swap.mesh.topology import LIPS_INNER
+from live.swap.mesh.track import Track, look
 from live.values import Box, Floats, Pixels, Settings, SourceFace
 
 log = logging.getLogger(__name__)
 
 MOST_TEXTURES = 32
 """Source faces that are kept prepared, 2.3 MB each; the oldest makes room."""
-_LAMP = (
-    0.1,
-    0.4,
-)  # log units: from here on a change of light is a lamp or the camera's exposure, and followed at once
-_SLOW = 3  # frames
 _WHOLE = 0.97  # share of detail or colour from which on nothing is taken away
 _TRANSITION = 0.12  # canonical units: half the width of the step from the worn face to the target's eyes and mouth
 _UNCOVERED = (0.12, 0.25)
@@ -59,28 +55,8 @@ class MeshOptions:
     """Yaw at which the face starts to fade, and at which it is gone."""
     memory_frames: float = 10.0
     """Time constant of everything that is smoothed over time."""
-
-
-@dataclass(slots=True)
-class _Track:
-    """What is remembered of one target face."""
-
-    skin: Floats
-    """(K, 3) smooth skin colour."""
-    bare: Floats
-    """(M,) 0..1: what is not covered by hair."""
-    depth: float
-    """Of pupils and nostrils below the skin, log units."""
-    built: Floats
-    """(468, 3) proportions, canonical units."""
-    certain: float
-    """How many neutral frames' worth `built` rests on."""
-    age: int = 0
-    """Frames since the track began."""
-    lack: Floats | None = None
-    """(468, 3) what `built` lacks of the worn face's proportions, canonical units, ..."""
-    lack_of: str = ""
-    """... and of which source face."""
+    crossfade_s: float = 0.0
+    """How long another source face takes to take over; 0: from one frame to the next."""
 
 
 class MeshEngine:
@@ -95,7 +71,7 @@ class MeshEngine:
         self._edges = mask.edge(reach=self.options.reach, softness=self.options.softness)
         self._textures: dict[str, Texture] = {}
         self._worn = ""
-        self._tracks: dict[int, _Track] = {}
+        self._tracks: dict[int, Track] = {}
         self._preparing = threading.Lock()
 
     def region(self, landmarks: Floats, width_px: int, height_px: int) -> Box:
@@ -133,20 +109,26 @@ class MeshEngine:
 
     def _swap_one(self, job: Job, settings: Settings) -> Worn:
         landmarks = checked(job.landmarks)
-        texture = self._texture_of(job.source)
         facing = facing_of(landmarks, self._canvas.topology)
         pose = pose_of(landmarks, self._canvas.topology)
-        track = self._look(job, landmarks, facing, pose)
+        track = look(
+            self._tracks.get(job.track), job, landmarks, facing, pose, self._canvas, self.options.memory_frames
+        )
+        self._tracks[job.track] = track
+        texture = self._texture_of(job.source)
+        takeover = self._takeover(job, texture, track)
         placed = landmarks
         if settings.shape > 0:
-            if track.lack is None or track.lack_of != job.source.key:
-                track.lack = shape.difference(texture.proportions, track.built, texture.opening)
-                track.lack_of = job.source.key
-            placed = shape.moved(landmarks, pose, np.float32(settings.shape) * track.lack)
+            lack = track.lack(job.source.key, texture)
+            if takeover < 1 and track.before is not None:
+                lack = lack + np.float32(1 - takeover) * (track.lack(track.before_key, track.before) - lack)
+            placed = shape.moved(landmarks, pose, np.float32(settings.shape) * lack)
         drawn = draw(landmarks, placed, facing, job.region.shape[:2], self._canvas.topology)
         pixels, alpha = job.region.copy(), np.zeros(job.region.shape[:2], np.uint8)
         faded = step(abs(pose.yaw_deg), *self.options.fade_deg)
         face = self._colour(drawn, texture, track, pose)
+        if takeover < 1 and track.before is not None:
+            cv2.addWeighted(face, takeover, self._colour(drawn, track.before, track, pose), 1 - takeover, 0, dst=face)
         visible = job.visible() if job.visible else None
         opacity, open_share = self._opacity(drawn, track, pose, placed, 1 - faded, visible)
         if drawn.bent is not None:
@@ -155,6 +137,17 @@ class MeshEngine:
             x1, y1, x2, y2 = drawn.part.area
             pixels[y1:y2, x1:x2], alpha[y1:y2, x1:x2] = face, opacity
         return Worn(pixels, alpha, min(1 - faded, step(open_share, *_UNCOVERED)))
+
+    def _takeover(self, job: Job, texture: Texture, track: Track) -> float:
+        """Return how far the job's source face has taken over from the one worn before, 0..1."""
+        if track.worn != job.source.key:
+            track.before, track.before_key = self._textures.get(track.worn), track.worn
+            track.worn, track.since_s = job.source.key, job.time_s
+        passed_s = job.time_s - track.since_s
+        if track.before is None or not 0 <= passed_s < self.options.crossfade_s:
+            track.before = None
+            return 1.0
+        return step(passed_s, 0.0, self.options.crossfade_s)
 
     def _texture_of(self, source: SourceFace) -> Texture:
         self._worn = source.key
@@ -165,34 +158,7 @@ class MeshEngine:
             texture = self._textures[source.key]
         return texture
 
-    def _look(self, job: Job, landmarks: Floats, facing: Floats, pose: Pose) -> _Track:
-        """Update what is known of the target: light in every frame, hair and proportions in every third."""
-        canvas, known = self._canvas, self._tracks.get(job.track)
-        seen = light.observe(job.region, landmarks[:, :2], canvas)
-        trust = light.trust_in(facing, canvas, None if known is None else known.bare)
-        skin = light.fit(seen, trust, canvas, None if known is None else known.skin)
-        if known is not None:
-            rate = np.float32(1 / self.options.memory_frames)
-            change = skin - known.skin
-            known.skin += (rate + (1 - rate) * step(float(np.abs(change[0]).max()), *_LAMP)) * change
-            known.age += 1
-            if known.age % _SLOW:
-                return known
-            skin = known.skin
-        bare, depth = mask.skin_seen(seen, skin, trust, canvas), light.depth(seen, skin, canvas)
-        built, certain = shape.proportions(landmarks, pose, canvas.topology), shape.neutrality(landmarks, pose) + 1e-3
-        if known is None:
-            self._tracks[job.track] = known = _Track(skin, bare, depth, built, certain)
-            return known
-        rate = np.float32(min(1.0, _SLOW / self.options.memory_frames))
-        known.bare = known.bare + rate * (bare - known.bare)
-        known.depth += float(rate) * (depth - known.depth)
-        share = certain / (certain + min(known.certain, self.options.memory_frames))
-        known.built, known.certain = known.built + np.float32(share) * (built - known.built), known.certain + certain
-        known.lack = None
-        return known
-
-    def _colour(self, drawn: Drawn, texture: Texture, track: _Track, pose: Pose) -> Pixels:
+    def _colour(self, drawn: Drawn, texture: Texture, track: Track, pose: Pose) -> Pixels:
         """Return the worn face (h, w, 3) in the target's light."""
         options = self.options
         scale = pose.scale * 8.9 / 260  # outer eye corners: 8.9 canonical units, 260 px of the texture
@@ -214,7 +180,7 @@ class MeshEngine:
         return worn
 
     def _opacity(
-        self, drawn: Drawn, track: _Track, pose: Pose, placed: Floats, share: float, visible: Visible | None
+        self, drawn: Drawn, track: Track, pose: Pose, placed: Floats, share: float, visible: Visible | None
     ) -> tuple[Pixels, float]:
         """Return the opacity (h, w) 0..255, and how much of it is left by what covers the face, 0..1."""
         options = self.options

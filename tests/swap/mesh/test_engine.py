@@ -366,7 +366,7 @@ def test_what_lies_before_the_face_stays_in_front_of_the_swap(engine, shape):
     settings = Settings(source=source, shape=shape)
     chin = int(landmarks[:468, 1].max())
     row = int(landmarks[0, 1])  # the upper lip
-    (worn,) = engine.swap([Job(image, landmarks, 1, source, hidden_below(row))], settings)
+    (worn,) = engine.swap([Job(image, landmarks, 1, source, visible=hidden_below(row))], settings)
     engine.forget(1)
     (whole,) = engine.swap([Job(image, landmarks, 1, source)], settings)
     middle = np.s_[row + 12 : chin - 12, 170:230]
@@ -381,5 +381,40 @@ def test_a_face_that_is_covered_nearly_whole_is_not_called_swapped(engine):
     landmarks = head()
     image, source = picture(landmarks), source_face((60, 80, 110), "dark")
     top = int(landmarks[:468, 1].min())
-    (worn,) = engine.swap([Job(image, landmarks, 1, source, hidden_below(top + 20))], Settings(source=source))
+    (worn,) = engine.swap([Job(image, landmarks, 1, source, visible=hidden_below(top + 20))], Settings(source=source))
     assert worn.opacity < 0.5
+
+
+@pytest.mark.parametrize("shape", [0.0, 1.0])
+def test_another_source_face_takes_over_step_by_step(shape):
+    engine = MeshEngine(MeshOptions(colour=0, crossfade_s=0.2))
+    light, dark = source_face(), source_face((60, 80, 110), "dark")
+    for source in (light, dark):
+        engine.prepare(source)
+    landmarks = head()
+    image = picture(landmarks)
+
+    def brightness(source, time_s):
+        (worn,) = engine.swap([Job(image, landmarks, 1, source, time_s)], Settings(source=source, shape=shape))
+        return composited(image, worn)[landmarks[:468, 1].astype(int), landmarks[:468, 0].astype(int)].mean()
+
+    bright, begun = brightness(light, 0.0), brightness(dark, 0.1)
+    half, done, later = (brightness(dark, time_s) for time_s in (0.2, 0.3, 0.4))
+    assert begun == pytest.approx(bright, abs=1)
+    assert done == pytest.approx(later, abs=1)
+    assert bright - done > 10
+    assert half == pytest.approx((bright + done) / 2, abs=3)
+
+
+def test_without_crossfade_a_source_face_takes_over_at_once():
+    engine = MeshEngine(MeshOptions(colour=0, crossfade_s=0))
+    light, dark = source_face(), source_face((60, 80, 110), "dark")
+    landmarks = head()
+    image = picture(landmarks)
+    shown = []
+    for source in (light, dark, dark):
+        engine.prepare(source)
+        (worn,) = engine.swap([Job(image, landmarks, 1, source)], Settings(source=source, shape=0))
+        shown.append(composited(image, worn).mean())
+    assert shown[0] - shown[1] > 1
+    assert shown[1] == pytest.approx(shown[2], abs=0.2)
