@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from live.swap.contract import Job, Visible, Worn
-from live.swap.mesh import light, mask, shape
+from live.swap.mesh import lens, light, mask, shape
 from live.swap.mesh.canvas import Canvas, load_canvas, ramp, step
 from live.swap.mesh.draw import Drawn, draw
 from live.swap.mesh.pose import Pose, checked, facing_of, pose_of
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 MOST_TEXTURES = 32
 """Source faces that are kept prepared, 2.3 MB each; the oldest makes room."""
+_LENS_EVERY, _LENS_RATE = 10, 0.3  # frames; share of a new look that is taken over
 _WHOLE = 0.97  # share of detail or colour from which on nothing is taken away
 _TRANSITION = 0.12  # canonical units: half the width of the step from the worn face to the target's eyes and mouth
 _UNCOVERED = (0.12, 0.25)
@@ -53,6 +54,8 @@ class MeshOptions:
     """How far the face reaches: 1 to the jaw line, temples and the upper end of the mesh, 0 only its middle."""
     fade_deg: tuple[float, float] = (62.0, 76.0)
     """Yaw at which the face starts to fade, and at which it is gone."""
+    lens: bool = True
+    """The face gets the camera's blur and grain."""
     memory_frames: float = 10.0
     """Time constant of everything that is smoothed over time."""
     crossfade_s: float = 0.0
@@ -108,12 +111,9 @@ class MeshEngine:
         self._tracks.pop(track, None)
 
     def _swap_one(self, job: Job, settings: Settings) -> Worn:
-        landmarks = checked(job.landmarks)
-        facing = facing_of(landmarks, self._canvas.topology)
-        pose = pose_of(landmarks, self._canvas.topology)
-        track = look(
-            self._tracks.get(job.track), job, landmarks, facing, pose, self._canvas, self.options.memory_frames
-        )
+        options, landmarks = self.options, checked(job.landmarks)
+        facing, pose = facing_of(landmarks, self._canvas.topology), pose_of(landmarks, self._canvas.topology)
+        track = look(self._tracks.get(job.track), job, landmarks, facing, pose, self._canvas, options.memory_frames)
         self._tracks[job.track] = track
         texture = self._texture_of(job.source)
         takeover = self._takeover(job, texture, track)
@@ -125,12 +125,14 @@ class MeshEngine:
             placed = shape.moved(landmarks, pose, np.float32(settings.shape) * lack)
         drawn = draw(landmarks, placed, facing, job.region.shape[:2], self._canvas.topology)
         pixels, alpha = job.region.copy(), np.zeros(job.region.shape[:2], np.uint8)
-        faded = step(abs(pose.yaw_deg), *self.options.fade_deg)
+        faded = step(abs(pose.yaw_deg), *options.fade_deg)
         face = self._colour(drawn, texture, track, pose)
         if takeover < 1 and track.before is not None:
             cv2.addWeighted(face, takeover, self._colour(drawn, track.before, track, pose), 1 - takeover, 0, dst=face)
         visible = job.visible() if job.visible else None
         opacity, open_share = self._opacity(drawn, track, pose, placed, 1 - faded, visible)
+        if options.lens:
+            face = self._through_lens(job, drawn, face, opacity, track)
         if drawn.bent is not None:
             _lay_over_bent(job.region, drawn, face, opacity, pixels, alpha)
         else:
@@ -148,6 +150,15 @@ class MeshEngine:
             track.before = None
             return 1.0
         return step(passed_s, 0.0, self.options.crossfade_s)
+
+    def _through_lens(self, job: Job, drawn: Drawn, face: Pixels, opacity: Pixels, track: Track) -> Pixels:
+        """Return the worn face (h, w, 3) as soft and as grainy as the target's picture."""
+        if track.age % _LENS_EVERY == 0:
+            x1, y1, x2, y2 = drawn.part.area
+            found = lens.compare(job.region[y1:y2, x1:x2], face, opacity)
+            if found is not None:
+                track.lens = found if track.lens is None else track.lens.toward(found, _LENS_RATE)
+        return face if track.lens is None else lens.apply(face, track.lens, track.age)
 
     def _texture_of(self, source: SourceFace) -> Texture:
         self._worn = source.key

@@ -12,6 +12,7 @@ import numpy as np
 from live.swap.contract import Job
 from live.swap.mesh import light, mask, shape
 from live.swap.mesh.canvas import Canvas, step
+from live.swap.mesh.lens import Lens
 from live.swap.mesh.pose import Pose
 from live.swap.mesh.texture import Texture
 from live.values import Floats
@@ -40,6 +41,8 @@ class Track:
     """Frames since the track began."""
     lacks: dict[str, Floats] | None = None
     """By the key of a source face: (468, 3) what `built` lacks of its proportions, canonical units."""
+    lens: Lens | None = None
+    """What a worn face lacks of the camera's blur and grain; None until it was looked at."""
     worn: str = ""
     """Key of the source face that is put on, ..."""
     before: Texture | None = None

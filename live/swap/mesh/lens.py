@@ -1,0 +1,137 @@
+"""Sharpness and grain: what the camera did to the target's picture is done to the worn face too.
+
+Looks at two bands of detail of the same place in both pictures. Knows pictures; knows nothing about meshes or time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from live.values import Floats, Pixels
+
+_BANDS_PX = (1.0, 3.0)  # widths of the two Gaussians that part fine from coarse detail
+_EDGES, _PLAIN = 90, 50  # percentiles of coarse detail: above are edges, below is plain skin
+_LEAST_EDGE = 3.0  # grey levels of coarse detail; with less there is nothing to judge sharpness by
+_TRUST = 0.75  # of the blur found: edges of faces are softer than the steps it is judged by (measured on portraits)
+_WINDOW_PX = (200, 240)  # height and width of the middle that is looked at, at most
+_LEAST_PX, _MOST_PX = 0.4, 3.0  # of blur: less is not worth the time, more is not to be told from the bands
+_LEAST_GRAIN, _MOST_GRAIN = 0.8, 10.0  # grey levels
+_TILE_PX = 256
+_STEPS = (131, 89)  # px by which the grain moves from frame to frame, without common factors
+
+
+@dataclass(frozen=True, slots=True)
+class Lens:
+    """What a worn face lacks of its target's picture."""
+
+    blur_px: float = 0.0
+    """Standard deviation of the Gaussian that makes it as soft."""
+    grain: float = 0.0
+    """Standard deviation of the noise that makes it as grainy, grey levels."""
+
+    def toward(self, newer: Lens, rate: float) -> Lens:
+        """Return the lens a share of the way to a newer one."""
+        return Lens(
+            self.blur_px + rate * (newer.blur_px - self.blur_px), self.grain + rate * (newer.grain - self.grain)
+        )
+
+
+def compare(target: Pixels, worn: Pixels, opacity: Pixels) -> Lens | None:
+    """Say what the worn face lacks; None where too little of it is worn.
+
+    Args: target, worn (h, w, 3) BGR of the same place; opacity (h, w): where the face is worn.
+    Source: blur of edges adds in squares (a Gaussian after a Gaussian), noise too.
+    """
+    middle = _middle(opacity.shape)
+    target, worn = target[middle], worn[middle]
+    inside = cv2.erode(opacity[middle], np.ones((7, 7), np.uint8)) > 250
+    if inside.sum() < 400:
+        return None
+    (seen_px, seen_grain), (worn_px, worn_grain) = _look(target, inside), _look(worn, inside)
+    blur_px = 0.0
+    if seen_px is not None and worn_px is not None:
+        blur_px = _TRUST * float(np.sqrt(max(seen_px**2 - worn_px**2, 0)))
+    if blur_px >= _LEAST_PX:
+        worn_grain *= 0.3  # blur takes most of it
+    grain = float(np.sqrt(max(seen_grain**2 - worn_grain**2, 0)))
+    return Lens(min(blur_px, _MOST_PX), min(grain, _MOST_GRAIN))
+
+
+def apply(worn: Pixels, lens: Lens, number: int) -> Pixels:
+    """Return the worn face (h, w, 3) as the target's camera would show it.
+
+    Args: number: of the frame, so that grain moves.
+    """
+    if lens.blur_px >= _LEAST_PX:
+        worn = cv2.GaussianBlur(worn, (0, 0), lens.blur_px)
+    if lens.grain >= _LEAST_GRAIN:
+        height, width = worn.shape[:2]
+        grain = np.roll(_tile(), (number * _STEPS[0] % _TILE_PX, number * _STEPS[1] % _TILE_PX), axis=(0, 1))
+        across, down = -(-width // _TILE_PX), -(-height // _TILE_PX)
+        noise = np.tile(grain, (down, across))[:height, :width] * np.float32(lens.grain)
+        worn = cv2.add(worn, cv2.merge((noise, noise, noise)), dtype=cv2.CV_8U)
+    return worn
+
+
+def _middle(size: tuple[int, ...]) -> tuple[slice, slice]:
+    """Return the part of a face's picture (h, w) that shows brows, nose and lips, no larger than the window."""
+    half_y, half_x = (min(length * 2 // 5, most // 2) for length, most in zip(size, _WINDOW_PX))
+    y, x = size[0] // 2, size[1] // 2
+    return slice(y - half_y, y + half_y), slice(x - half_x, x + half_x)
+
+
+def _look(picture: Pixels, inside: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> tuple[float | None, float]:
+    """Return the blur of the edges, px (None without edges), and the noise of plain skin, grey levels."""
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    soft = cv2.GaussianBlur(grey, (0, 0), _BANDS_PX[0])
+    fine, coarse = (grey - soft)[inside], np.abs(soft - cv2.GaussianBlur(soft, (0, 0), _widening(*_BANDS_PX)))[inside]
+    edge, plain = np.percentile(coarse, (_EDGES, _PLAIN))
+    noise = 1.4826 * float(np.median(np.abs(fine[coarse <= plain]))) / _noise_left()
+    if edge < _LEAST_EDGE:
+        return None, noise
+    edges = coarse >= edge
+    energy = max(float((fine[edges] ** 2).mean()) - (noise * _noise_left()) ** 2, 0.0)
+    share = np.sqrt(energy / float((coarse[edges] ** 2).mean()))
+    blurs, shares = _blurred_edges()
+    return float(np.interp(-share, -shares, blurs)), noise
+
+
+@lru_cache(maxsize=1)
+def _blurred_edges() -> tuple[Floats, Floats]:
+    """Return blurs (N,) px and what share of an edge's coarse detail its fine detail is at each, falling."""
+    blurs = np.linspace(0.3, 4, 38, dtype=np.float32)
+    shares = []
+    for blur in blurs:
+        line = np.zeros((1, 256), np.float32)
+        line[:, 96:160] = 100  # a bar: two edges
+        line = cv2.GaussianBlur(line, (0, 0), float(blur))
+        soft = cv2.GaussianBlur(line, (0, 0), _BANDS_PX[0])
+        coarse = np.abs(soft - cv2.GaussianBlur(soft, (0, 0), _widening(*_BANDS_PX)))
+        edges = coarse >= coarse.max() / 2
+        shares.append(np.sqrt(((line - soft)[edges] ** 2).mean() / (coarse[edges] ** 2).mean()))
+    return blurs, np.array(shares, np.float32)
+
+
+@lru_cache(maxsize=1)
+def _tile() -> Floats:
+    """Return noise (256, 256) of deviation 1, soft as that of a sensor behind a colour filter, seamless."""
+    noise = np.random.default_rng(0).standard_normal((_TILE_PX, _TILE_PX)).astype(np.float32)
+    wrapped = cv2.copyMakeBorder(noise, 8, 8, 8, 8, cv2.BORDER_WRAP)
+    soft: Floats = cv2.GaussianBlur(wrapped, (0, 0), 0.6)[8:-8, 8:-8]
+    return soft / soft.std()
+
+
+@lru_cache(maxsize=1)
+def _noise_left() -> float:
+    """Return what share of such noise the fine band holds."""
+    tile = _tile()
+    return float((tile - cv2.GaussianBlur(tile, (0, 0), _BANDS_PX[0])).std())
+
+
+def _widening(one_px: float, other_px: float) -> float:
+    """Return the blur that makes of one blur the other."""
+    return float(np.sqrt(other_px**2 - one_px**2))
