@@ -93,8 +93,7 @@ def keep(mask: Pixels, rings: Floats, blur_px: float) -> None:
 
 def seen(visible: Visible, own: Floats) -> Floats:
     """Return how much of the target's face is uncovered (H, W) 0..1 at places (H, W, 2) px of its region."""
-    turn, shift = visible.matrix[:, :2].astype(np.float32), visible.matrix[:, 2].astype(np.float32)
-    where = own @ turn.T + shift
+    where = cv2.transform(own, visible.matrix)
     found = cv2.remap(visible.mask, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return ramp(found, *_SEEN)
 
