@@ -99,7 +99,9 @@ class LandmarkTask:
         seed = config["loop"]["seed"]
         torch.manual_seed(seed)
         weights = patches.sampling_weights(cache, config["group_shares"])
-        self.dataset = patches.PatchDataset(cache, weights, mirror, seed, config["negative_share"], faceless.draw)
+        self.dataset = patches.PatchDataset(
+            cache, weights, mirror, seed, config["negative_share"], faceless.draw, config["closed_share"]
+        )
         self.network = LandmarkNetwork(**config["network"])
         self.network.set_shape_model(*shape_model(cache, weights, mirror, config["network"]["modes"], seed))
         self.config = LossConfig(**config["loss"])

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from torch.utils.data import Dataset
 
-from models.training import augment, faces
+from models.training import augment, faces, lids
 
 PATCH_PX = 128
 CROP_PX = 240
@@ -159,12 +159,14 @@ class PatchDataset(Dataset):
         seed: int,
         negative_share: float,
         faceless: Callable[[np.random.Generator], np.ndarray] | None = None,
+        closed_share: float = 0.0,
     ):
         """Args: weights (N,) chance of each crop; mirror (478,) permutation; negative_share of patches without face;
-        faceless: draws two thirds of those, (128, 128, 3); the others are made from crops.
+        faceless: draws two thirds of those, (128, 128, 3); the others are made from crops; closed_share of faces whose
+        eyes are closed.
         """
         self.cache, self.mirror, self.seed, self.negative_share = cache, mirror, seed, negative_share
-        self.faceless = faceless
+        self.faceless, self.closed_share = faceless, closed_share
         self.cumulative = np.cumsum(weights)
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray, np.float32]:
@@ -178,6 +180,8 @@ class PatchDataset(Dataset):
             patch = augment.photometric(random, self.faceless(random))
             points = unit_landmarks(landmarks, jitter_matrix(random, landmarks))
             return patch, points.astype(np.float32), np.float32(0)
+        if not astray and random.random() < self.closed_share:
+            crop, landmarks = lids.closed(random, crop, landmarks)
         if astray and random.random() < 0.75:
             crop = erase_face(random, crop, landmarks)
             matrix = jitter_matrix(random, landmarks)
