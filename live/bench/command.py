@@ -41,6 +41,20 @@ def add_bench(commands: Any) -> None:
     faces.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     faces.add_argument("--sheet", type=Path, metavar="PNG", help="draw the worst and some ordinary pictures")
     faces.add_argument("--json", type=Path, metavar="FILE")
+    quality = add_command(kinds, "quality", "likeness, expression, flicker and seams of swapped clips", _quality)
+    quality.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="with judges/recogniser.onnx, clips/, faces/portraits/"
+    )
+    quality.add_argument("--clip-labels", type=Path, metavar="NPZ", help="labels of DIR/clips (default: found by live)")
+    quality.add_argument("--clips", nargs="+", default=[], metavar="NAME", help="of DIR/clips (default: ten, or all)")
+    quality.add_argument("--sources", nargs="+", default=[], metavar="NAME", help="of the portraits (default: four)")
+    quality.add_argument("--limit", type=count, default=75, metavar="N", help="frames of a clip (default 75)")
+    quality.add_argument("--preset", default="balanced", metavar="NAME|FILE", help="its swap.shape is not used")
+    quality.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    quality.add_argument(
+        "--sheet", type=Path, metavar="PNG", help="draw captured, source face and results side by side"
+    )
+    quality.add_argument("--json", type=Path, metavar="FILE")
 
 
 def _speed(options: argparse.Namespace) -> int:
@@ -72,6 +86,26 @@ def _faces(options: argparse.Namespace) -> int:
 
     wish = Wish(
         options.data, options.clip_labels, options.limit, options.all, options.sheet, options.json, options.models
+    )
+    report = measure(load_preset(options.preset, options.set), wish)
+    print(table(report))
+    if options.json:
+        write_json(report, options.json)
+    return 0
+
+
+def _quality(options: argparse.Namespace) -> int:
+    from live.bench.quality import Wish, measure, table
+    from live.bench.speed import write_json
+
+    wish = Wish(
+        options.data,
+        options.clip_labels,
+        tuple(options.clips),
+        tuple(options.sources),
+        options.limit,
+        sheet=options.sheet,
+        json=options.json,
     )
     report = measure(load_preset(options.preset, options.set), wish)
     print(table(report))

@@ -1,247 +1,198 @@
-"""How good a swap looks, in numbers: likeness by a recogniser that no engine was made with, and steadiness over time.
+"""`live bench quality`: how good a swap looks, in numbers, through the program's own tracker, masker, engine and paste.
 
-Needs the judge's weights and labelled clips, which are not part of the program. Knows engines by their contract only.
-`python -m live.bench.quality --data DIR --labels CLIPS.npz` prints the table; DIR holds judges/recogniser.onnx, clips/
-and faces/portraits/; CLIPS.npz comes from models/training/label_clips.py.
+Every clip is followed as it would be on air, frame by frame, and every source face is put on at every shape. Likeness
+is judged by a recogniser that no engine was made with; whether expression and pose are kept, by the program's own
+landmarker on the bare and on the swapped picture; flicker, seams and what lies outside, by arithmetic on pictures.
+Needs the judge's weights, portraits and clips, which are not part of the program. Knows engines by their contract only.
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
-import numpy as np
 
-from live.swap.contract import Engine, Job
-from live.values import Floats, Pixels, Settings, SourceFace
+from live import __version__
+from live.bench import faces_data
+from live.bench.quality_judge import JUDGE, Judge
+from live.bench.quality_material import (
+    choose_clips,
+    choose_sources,
+    find_portraits,
+    look_through,
+    read_people,
+    read_portrait,
+    read_source,
+)
+from live.bench.quality_report import merged, table
+from live.bench.quality_run import Person, Run, Show, put_on
+from live.bench.quality_sheet import Sheet
+from live.bench.quality_wearing import Wearer
+from live.bench.speed import machine
+from live.config import Preset
+from live.errors import OutputError, UsageError
+from live.privacy import Rules
+from live.studio import build_engine, build_masker, look_at_photos
+from live.swap.contract import Engine
+from live.values import Floats, Settings
+
+__all__ = ["Wish", "measure", "read_source", "table"]
 
 log = logging.getLogger(__name__)
 
-_TEMPLATE = np.array(
-    ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)),
-    np.float32,
-)  # five points of the 112 px picture that recognisers of the ArcFace family expect
-_FIVE = (468, 473, 1, 61, 291)  # iris, iris, nose tip, mouth corners, from the picture's left to its right
-_MEAN, _STD = np.array(((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), np.float32)
-_CLIPS = (
-    "grid_bbaf2n.mpg",
-    "grid_lrwp9a.mpg",
-    "obama_whitehouse_512.mp4",
-    "us_house_AOC_512.mp4",
-    "intel_asl_again.mkv",
-)
-_SOURCES = ("00006.webp", "00013.webp", "00024.webp", "00043.webp", "00046.webp")
-_UPRIGHT_PX = 128
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Labelled:
-    """A frame of a clip and the landmarks of its first face."""
-
-    image: Pixels
-    """(H, W, 3) BGR."""
-    landmarks: Floats
-    """(478, 3) px."""
+SHAPES = (0.0, 0.5, 1.0)
+FRAMES = 75
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
-    """Whom the pictures look like, over some frames."""
+class Wish:
+    """What is measured."""
 
-    frames: int
-    nearer: float
-    """Share of frames nearer to the source than to the bare target."""
-    to_source: float
-    """Mean cosine; the same person in two pictures has about 0.6 to 0.7, strangers 0.0 to 0.2."""
-    to_target: float
-
-
-class Judge:
-    """A face recogniser (MobileFaceNet's interface: RGB, ImageNet's mean and deviation, 112 px)."""
-
-    def __init__(self, weights: Path) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
-
-    def embed(self, image: Pixels, landmarks: Floats) -> Floats:
-        """Return the unit vector (128,) of the face with landmarks (478, 2 or 3) px in image (H, W, 3) BGR."""
-        matrix, _ = cv2.estimateAffinePartial2D(landmarks[list(_FIVE), :2], _TEMPLATE, method=cv2.LMEDS)
-        face = cv2.warpAffine(image, matrix, (112, 112), flags=cv2.INTER_AREA)[..., ::-1]
-        values = ((face.astype(np.float32) / 255 - _MEAN) / _STD).transpose(2, 0, 1)[None]
-        vector = self._session.run(None, {self._session.get_inputs()[0].name: values})[0].ravel()
-        return vector / np.linalg.norm(vector)
+    data: Path
+    """A folder with judges/recogniser.onnx, clips/ and faces/portraits/."""
+    clip_labels: Path | None = None
+    """What models/training/label_clips.py writes: says whom to follow, and where his face is for the judge. Without it
+    the program's own tracker and landmarker say so."""
+    clips: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    limit: int = FRAMES
+    """Frames of a clip, from its beginning."""
+    shapes: tuple[float, ...] = SHAPES
+    sheet: Path | None = None
+    json: Path | None = None
+    """Where the report will be written: looked at before the long work begins."""
 
 
-def read_clip(clips: Path, labels: Path, name: str, *, limit: int) -> list[Labelled]:
-    """Read up to `limit` labelled frames of a clip (the labelled frames' own order, one face each)."""
-    with np.load(labels, allow_pickle=False) as file:
-        names, numbers, counts, landmarks = (file[key] for key in ("name", "frame", "count", "landmarks"))
-    starts = np.cumsum(counts) - counts
-    wanted = {int(numbers[row]): landmarks[starts[row]] for row in np.flatnonzero((names == name) & (counts > 0))}
-    found: list[Labelled] = []
-    path = next(path for path in sorted(clips.rglob(name)))
-    for number, image in enumerate(_frames(path)):
-        if len(found) >= limit or number > max(wanted, default=-1):
-            break
-        if number in wanted:
-            found.append(Labelled(image, wanted[number].astype(np.float32)))
-    return found
+@dataclass(slots=True)
+class _Parts:
+    """What was loaded."""
+
+    judge: Judge
+    wearers: dict[tuple[str, float], Wearer]
+    """By source face and shape."""
+    persons: dict[str, Person]
+    """The source faces, as the judge sees them, each with everybody else."""
+    people: int
+    sheet: Sheet
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
-def read_source(folder: Path, name: str) -> SourceFace:
-    """Read a labelled picture of a folder with labels.npz as a source face."""
-    with np.load(folder / "labels.npz", allow_pickle=False) as file:
-        row = int(np.flatnonzero(file["name"] == name)[0])
-        landmarks = file["landmarks"][row].astype(np.float32) / 64
-    image = cv2.imread(str(folder / name), cv2.IMREAD_COLOR)
-    if image is None:
-        raise FileNotFoundError(f"{folder / name} is not a picture")
-    return SourceFace(name, name, image, landmarks, "measurement")
+def measure(preset: Preset, wish: Wish, *, engines: Callable[[Preset], Engine] = build_engine) -> dict[str, Any]:
+    """Put every source face on in every clip, at every shape.
 
-
-def wear(
-    engine: Engine, frame: Labelled, source: SourceFace, settings: Settings, *, track: int = 0
-) -> tuple[Pixels, Pixels]:
-    """Swap the face of one frame.  Returns: the picture (H, W, 3) and the opacity (H, W) that was used."""
-    height_px, width_px = frame.image.shape[:2]
-    x1, y1, x2, y2 = engine.region(frame.landmarks, width_px, height_px)
-    inside = frame.landmarks - np.array((x1, y1, 0), np.float32)
-    (worn,) = engine.swap([Job(frame.image[y1:y2, x1:x2], inside, track, source)], settings)
-    picture, opacity = frame.image.copy(), np.zeros((height_px, width_px), np.uint8)
-    part = picture[y1:y2, x1:x2]
-    share = worn.alpha[..., None].astype(np.float32) / 255
-    part[:] = np.rint(part * (1 - share) + worn.pixels * share)
-    opacity[y1:y2, x1:x2] = worn.alpha
-    return picture, opacity
-
-
-def measure_likeness(
-    engine: Engine,
-    judge: Judge,
-    frames: Sequence[Labelled],
-    source: SourceFace,
-    settings: Settings,
-    *,
-    every: int = 1,
-) -> Likeness:
-    """Swap all frames in order and ask the judge about every Nth of them."""
-    wanted = judge.embed(source.image, source.landmarks)
-    engine.prepare(source)
-    engine.forget(0)
-    cosines = []
-    for number, frame in enumerate(frames):
-        picture, _ = wear(engine, frame, source, settings)
-        if number % every == 0:
-            face = judge.embed(picture, frame.landmarks)
-            cosines.append((face @ wanted, face @ judge.embed(frame.image, frame.landmarks)))
-    table = np.array(cosines)
-    nearer = float((table[:, 0] > table[:, 1]).mean())
-    return Likeness(len(table), nearer, float(table[:, 0].mean()), float(table[:, 1].mean()))
-
-
-def measure_flicker(
-    engine: Engine, frames: Sequence[Labelled], source: SourceFace, settings: Settings
-) -> tuple[float, float]:
-    """Return how much the face changes from frame to frame, swapped and bare, in levels of 0..255.
-
-    Both are compared after taking the face's own motion out (a similarity fitted to the landmarks), inside the opacity.
+    Returns: the report. `total` has figures by shape ("0", "0.5", "1"), `clips` and `sources` the same by name;
+    `left_out` says which clips were not used and why. The figures, None where there was nothing to judge:
+    - `frames` in which a face was followed and swapped, `shown_percent` of them with the face fully on (an engine may
+      fade out; on air such a frame is held, and nothing below counts it), `refused` landmarks the engine raised on;
+    - `judged` frames, about every third: `nearer_percent` of them nearer to the source than to the bare face of the
+      same frame; `identified_percent` in which nobody of `people` portraits and the target is nearer than the source;
+      `to_source`, `to_target`: mean cosines (the same person in two pictures 0.6 to 0.7, strangers 0.0 to 0.2);
+    - `displacement_percent` of the eye distance by which landmarks are off after pose and what is constant over the
+      clip (the shape) were removed; `displacement_eyes_percent`, `_lips_`, `_outline_`, `_irises_`;
+    - `pose_deg`, `pose_steady_deg`: mean angle between the poses, the second without what is constant over the clip;
+    - `blink_agreement_percent`, `mouth_agreement_percent` of the frames where the bare state is clear; `closed_frames`
+      of them with closed eyes, `mouth_frames` with the mouth at the rarer end of its motion: the evidence there is;
+      `lids_correlation`, `mouth_correlation` over time;
+      `face_lost_frames` in whose swapped picture the landmarker sees no face;
+    - `flicker_ratio` of the changes from frame to frame inside the mask, worn over bare, after the bare picture's
+      motion was taken out; both in levels of 0..255: `flicker_levels`, `bare_flicker_levels`;
+    - `seam_ratio` of the gradients' energies, worn over bare, in a band across the mask's outer edge;
+      `outline_seam_ratio` across the worn face's outline, where the mask reaches beyond it (shape above 0);
+      `inner_seam_ratio` across the edges of eyes, mouth and what covers the face;
+    - `outside_pixels` outside the region the engine declared that are not bit for bit as they came, in NV12;
+    - `swap_ms`: median time of the engine's `swap`, waiting for the masker included.
+    Raises: UsageError for material that is missing or of no use, ModelError, OutputError for the sheet.
     """
-    engine.prepare(source)
-    engine.forget(0)
-    changes, before = [], None
-    for frame in frames:
-        picture, opacity = wear(engine, frame, source, settings)
-        now = [_straightened(layer, frame.landmarks) for layer in (picture, frame.image, opacity)]
-        if before is not None:
-            inside = (now[2] > 128) & (before[2] > 128)
-            changes.append([np.abs(now[k].astype(np.float32) - before[k])[inside].mean() for k in (0, 1)])
-        before = now
-    worn, bare = np.mean(changes, axis=0)
-    return float(worn), float(bare)
+    _check_places(wish)
+    portraits = find_portraits(wish.data)
+    names, clips = choose_sources(portraits, wish.sources), choose_clips(wish.data, wish.clips)
+    judge = Judge(wish.data / JUDGE)
+    labels = {} if wish.clip_labels is None else faces_data.read_clip_labels(wish.clip_labels)
+    threads, level = cv2.getNumThreads(), cv2.utils.logging.getLogLevel()
+    cv2.setNumThreads(preset.threads.opencv or -1)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # of broken clips, which are left out
+    try:
+        parts = _load(preset, wish, portraits, names, judge, engines)
+        runs = _measure_clips(preset, wish, parts, clips, labels)
+    finally:
+        cv2.setNumThreads(threads)
+        cv2.utils.logging.setLogLevel(level)
+    if not runs:
+        reason = next(iter(parts.left_out.values()))
+        raise UsageError(f"no clip can be used ({reason}); take clips of one person whose face is clearly seen")
+    if wish.sheet is not None:
+        parts.sheet.write(wish.sheet)
+    return _report(preset, wish, parts, runs)
 
 
-def measure_speed(engine: Engine, frames: Sequence[Labelled], source: SourceFace, settings: Settings) -> float:
-    """Return the median time in ms that `swap` takes per face."""
-    engine.prepare(source)
-    times = []
-    for frame in frames:
-        x1, y1, x2, y2 = engine.region(frame.landmarks, frame.image.shape[1], frame.image.shape[0])
-        job = Job(frame.image[y1:y2, x1:x2], frame.landmarks - np.array((x1, y1, 0), np.float32), 0, source)
-        started_s = time.perf_counter()
-        engine.swap([job], settings)
-        times.append(time.perf_counter() - started_s)
-    return float(np.median(times) * 1e3)
+def _check_places(wish: Wish) -> None:
+    for option, path in (("--json", wish.json), ("--sheet", wish.sheet)):
+        if path is not None and (path.is_dir() or not path.resolve().parent.is_dir()):
+            raise OutputError(f"{path} cannot be written; choose a file in a folder that exists with {option}")
 
 
-def _straightened(image: Pixels, landmarks: Floats) -> Pixels:
-    """Cut the face upright at a fixed size, so that faces of two frames can be compared pixel by pixel."""
-    target = (_TEMPLATE - 56) * (_UPRIGHT_PX / 150) + _UPRIGHT_PX / 2
-    matrix, _ = cv2.estimateAffinePartial2D(landmarks[list(_FIVE), :2], target, method=cv2.LMEDS)
-    upright: Pixels = cv2.warpAffine(image, matrix, (_UPRIGHT_PX, _UPRIGHT_PX), flags=cv2.INTER_LINEAR)
-    return upright
+def _load(
+    preset: Preset, wish: Wish, portraits: Path, names: list[str], judge: Judge, engines: Callable[[Preset], Engine]
+) -> _Parts:
+    """Embed everybody, prepare one engine for each source face."""
+    look = look_at_photos()
+    log.info("portraits and source faces")
+    everybody = {who.name: judge.embed(who.image, who.landmarks) for who in read_people(portraits, look)}
+    persons, wearers = {}, {}
+    rules = Rules(**preset.privacy.model_dump(exclude={"protect"}))
+    for name in names:
+        source = read_source(portraits, name, look)
+        if name not in everybody:  # of more portraits than are taken for people
+            portrait = read_portrait(portraits, name, look)
+            everybody[name] = judge.embed(portrait.image, portrait.landmarks)
+        persons[name] = Person(everybody[name], [vector for other, vector in everybody.items() if other != name])
+        engine = engines(preset)
+        for number, shape in enumerate(wish.shapes):
+            settings = Settings(source=source, strength=preset.swap.strength, shape=shape)
+            wearers[name, shape] = Wearer(engine, build_masker(preset), settings, rules, number)
+    return _Parts(judge, wearers, persons, len(everybody) + 1, Sheet(wish.shapes))
 
 
-def _frames(path: Path) -> Iterator[Pixels]:
-    capture = cv2.VideoCapture(str(path))
-    while (answer := capture.read())[0]:
-        yield answer[1]
+def _measure_clips(
+    preset: Preset, wish: Wish, parts: _Parts, clips: list[Path], labels: dict[str, dict[int, Floats]]
+) -> list[Run]:
+    """Go through all clips; those without one clear face are left out."""
+    runs: list[Run] = []
+    for number, path in enumerate(clips):
+        known = labels.get(path.name, {})
+        try:
+            clip = look_through(path, preset, known, wish.limit)
+        except UsageError as error:
+            log.debug("left out: %s", error)
+            parts.left_out[path.name] = str(error)
+            continue
+        log.info("%s: a face in %d of %d frames", path.name, len(clip.faces), clip.frames)
+        show = Show(clip, number, known, parts.judge, parts.persons, parts.sheet if wish.sheet else None)
+        runs += put_on(show, parts.wearers, preset)
+    return runs
 
 
-def main() -> None:
-    """Measure the embedded engine and log a table."""
-    from live.swap.mesh import MeshEngine
+def _report(preset: Preset, wish: Wish, parts: _Parts, runs: list[Run]) -> dict[str, Any]:
+    rows = [(run, run.figures(parts.people)) for run in runs]
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--labels", type=Path, required=True, help="npz of models/training/label_clips.py")
-    parser.add_argument("--frames", type=int, default=30, help="labelled frames per clip")
-    parser.add_argument("--every", type=int, default=5, help="judge every Nth frame")
-    parser.add_argument("--shapes", type=float, nargs="+", default=(0.0, 0.5, 1.0))
-    parser.add_argument("--clips", nargs="+", default=_CLIPS)
-    parser.add_argument("--sources", nargs="+", default=_SOURCES)
-    arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    judge, engine = Judge(arguments.data / "judges" / "recogniser.onnx"), MeshEngine()
-    sources = [read_source(arguments.data / "faces" / "portraits", name) for name in arguments.sources]
-    totals: dict[float, list[Likeness]] = {shape: [] for shape in arguments.shapes}
-    for clip in arguments.clips:
-        frames = read_clip(arguments.data / "clips", arguments.labels, clip, limit=arguments.frames)
-        for shape in arguments.shapes:
-            settings = Settings(shape=shape)
-            found = [
-                measure_likeness(engine, judge, frames, source, settings, every=arguments.every) for source in sources
-            ]
-            totals[shape] += found
-            worn, bare = measure_flicker(engine, frames, sources[0], settings)
-            speed_ms = measure_speed(engine, frames, sources[0], settings)
-            log.info(
-                "%-28s shape %.1f  %s  flicker %.2f (bare %.2f)  %.1f ms",
-                clip,
-                shape,
-                _line(found),
-                worn,
-                bare,
-                speed_ms,
-            )
-    for shape, found in totals.items():
-        log.info("%-28s shape %.1f  %s", "all", shape, _line(found))
+    def by_shape(clip: str | None = None, source: str | None = None) -> dict[str, Any]:
+        chosen = [row for row in rows if clip in (None, row[0].clip) and source in (None, row[0].source)]
+        return {f"{shape:g}": merged([found for run, found in chosen if run.shape == shape]) for shape in wish.shapes}
 
-
-def _line(found: Sequence[Likeness]) -> str:
-    frames = sum(one.frames for one in found)
-    nearer, to_source, to_target = (
-        sum(getattr(one, key) * one.frames for one in found) / frames for key in ("nearer", "to_source", "to_target")
-    )
-    return f"{frames:4d} frames  nearer {nearer:4.0%}  source {to_source:5.2f}  target {to_target:5.2f}"
-
-
-if __name__ == "__main__":
-    main()
+    return {
+        "live": __version__,
+        "machine": machine(),
+        "data": str(wish.data),
+        "preset": preset.about,
+        "limit": wish.limit,
+        "labels": None if wish.clip_labels is None else str(wish.clip_labels),
+        "people": parts.people,
+        "total": by_shape(),
+        "clips": {clip: by_shape(clip=clip) for clip in dict.fromkeys(run.clip for run in runs)},
+        "sources": {name: by_shape(source=name) for name in parts.persons},
+        "left_out": parts.left_out,
+    }
