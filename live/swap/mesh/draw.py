@@ -1,6 +1,6 @@
 """Where everything lies in the region: the mesh drawn on a coarse grid of cells, brought to full resolution when asked.
 
-Between the cells everything is linear, which triangles are anyway; only their edges are a cell (1.2 % of the face) wide.
+Between the cells everything is linear, as triangles are; only their edges are a cell (1.2 % of the face) wide.
 Knows landmarks; knows nothing about pictures.
 """
 

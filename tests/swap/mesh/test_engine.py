@@ -418,3 +418,29 @@ def test_without_crossfade_a_source_face_takes_over_at_once():
         shown.append(composited(image, worn).mean())
     assert shown[0] - shown[1] > 1
     assert shown[1] == pytest.approx(shown[2], abs=0.2)
+
+
+def tint_of(image, landmarks):
+    """Logarithms of the cheeks' colour, BGR, around 0."""
+    y, x = (int(v) for v in landmarks[50, 1::-1])
+    colour = np.log(image[y - 8 : y + 8, x - 8 : x + 8].reshape(-1, 3).astype(float) + 1).mean(axis=0)
+    return colour - colour.mean()
+
+
+@pytest.mark.parametrize("lamp", [(0.45, 1.0, 1.0), (1.0, 0.55, 0.55), (0.7, 1.2, 0.7)])
+def test_a_coloured_lamp_colours_the_worn_face_too(engine, lamp):
+    landmarks = head()
+    image = np.clip(picture(landmarks) * np.array(lamp), 0, 255).astype(np.uint8)
+    source = source_face()
+    worn = swapped(engine, image, landmarks, source)
+    assert np.abs(tint_of(worn.pixels, landmarks) - tint_of(image, landmarks)).max() < 0.08
+
+
+def test_a_skin_tone_that_people_have_is_kept_in_part(engine):
+    landmarks = head()
+    image = picture(landmarks, skin=(110, 150, 190))
+    source = source_face((150, 165, 185), "pale")
+    engine.prepare(source)
+    worn = swapped(engine, image, landmarks, source)
+    off = np.abs(tint_of(worn.pixels, landmarks) - tint_of(image, landmarks)).max()
+    assert 0.02 < off < np.abs(tint_of(source.image, source.landmarks) - tint_of(image, landmarks)).max()
