@@ -22,7 +22,7 @@ _LIDS_OPEN = (0.08, 0.2)  # height by width of the eyes' openings: closed, and o
 _LIDS_KEPT = 0.8  # of the way from the lid's edge to its crease
 _MOST_LEFT_OUT = 0.15  # of the face's width, at reach 0
 _KERNEL = np.ones((3, 3), np.uint8)
-_SEEN = (0.25, 0.75)  # of the masker's mask: from hidden to seen
+_SEEN = (0.15, 0.85)  # of the masker's mask, blurred: from hidden to seen
 FINE = 128
 """Side of the opacity's canvas: on the coarse grid the edge would show its cells."""
 
@@ -95,7 +95,7 @@ def seen(visible: Visible, own: Floats) -> Floats:
     """Return how much of the target's face is uncovered (H, W) 0..1 at places (H, W, 2) px of its region."""
     where = cv2.transform(own, visible.matrix)
     found = cv2.remap(visible.mask, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return ramp(found, *_SEEN)
+    return ramp(cv2.blur(found, (3, 3), borderType=cv2.BORDER_REPLICATE), *_SEEN)  # unblurred, edges show steps
 
 
 def look_up(grid: Floats, at: Floats) -> Floats:
