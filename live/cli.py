@@ -88,9 +88,10 @@ def _add_faces(commands: Any) -> None:
     faces = commands.add_parser("faces", help="the gallery of source faces", formatter_class=Lines)
     verbs = faces.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=Parser)
     add_command(verbs, "list", "list the source faces", _faces_list)
-    add = add_command(verbs, "add", "add a photo to the gallery", _faces_add)
-    add.add_argument("photo", type=Path)
-    add.add_argument("--name", help="default: the file's name")
+    add = add_command(verbs, "add", "add a person to the gallery, from one photo or several", _faces_add)
+    add.add_argument("photo", type=Path, help="from the front, in even light")
+    add.add_argument("more", type=Path, nargs="*", help="up to 7 further photos of the same person, also from the side")
+    add.add_argument("--name", help="default: the first file's name")
     add.add_argument("--consent", default="", help='"self", or who agreed, when and how')
     remove = add_command(verbs, "remove", "remove a face from the gallery", _faces_remove)
     remove.add_argument("name")
@@ -147,15 +148,18 @@ def _faces_add(options: argparse.Namespace) -> int:
     from live.studio import look_at_photos
 
     name = options.name or options.photo.stem
-    face = Gallery(None).add(options.photo, name, options.consent, look_at_photos())
-    print(f"added {face.name}; put it on with --face {face.name}")
+    face = Gallery(None).add(options.photo, name, options.consent, look_at_photos(), options.more)
+    made_of = f" from {1 + len(face.more)} photos" if face.more else ""
+    print(f"added {face.name}{made_of}; put it on with --face {face.name}")
     return 0
 
 
 def _faces_remove(options: argparse.Namespace) -> int:
     from live.faces.gallery import Gallery
+    from live.swap.mesh import cache
 
     Gallery(None).remove(options.name)
+    cache.clear()  # what was prepared of the face goes with it
     print(f"removed {options.name}")
     return 0
 

@@ -117,7 +117,7 @@ def build_engine(preset: Preset) -> Engine:
     from live.swap.mesh import MeshEngine, MeshOptions
 
     keys = preset.swap.model_dump(exclude={"strength", "shape"})
-    return MeshEngine(MeshOptions(**keys))
+    return MeshEngine(MeshOptions(**keys), Masker(models_dir() / "masker.onnx"))
 
 
 def build_tracker(preset: Preset) -> Tracker:

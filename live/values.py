@@ -100,6 +100,16 @@ class Detection:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Photo:
+    """A picture of one face."""
+
+    image: Pixels
+    """(H, W, 3) BGR, upright."""
+    landmarks: Floats
+    """(478, 3) px of `image`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SourceFace:
     """The identity that is put on."""
 
@@ -112,6 +122,10 @@ class SourceFace:
     """(478, 3) px of `image`."""
     consent: str
     """`self`, `composite` (bundled people: nobody's likeness), or who agreed, when and how."""
+    more: tuple[Photo, ...] = ()
+    """Further photos of the same person; their content takes part in `key`."""
+    stored: bool = False
+    """True: it is kept on this computer anyway, so what is made of it may be, too. A photo for one run is not."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,6 +1,7 @@
 """One face in the gallery's folder: its name, its files, writing and reading them with every field checked.
 
-`face-NAME/` holds photo.png, landmarks.npy and face.yaml. Knows nothing about finding faces or about other entries.
+`face-NAME/` holds face.yaml, photo.png and landmarks.npy, and of further photos photo-2.png, landmarks-2.npy and so on.
+Knows nothing about finding faces or about other entries.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import datetime
 import shlex
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,15 +19,17 @@ import yaml
 
 from live.errors import FaceError, UsageError
 from live.pixels.pictures import read_picture
-from live.values import Floats, Pixels
+from live.values import Photo
 
 from .photo import CROP_SIZE_PX
 
-VERSION = 1
+VERSION, VERSION_SEVERAL = 1, 2
+"""Of cards of one photo, and of several: programs that know only one photo read the former."""
 PREFIX, UNFINISHED = "face-", ".unfinished-"
 """The prefix also keeps names apart that Windows reserves (con, nul, ...)."""
 CARD, PHOTO, LANDMARKS = "face.yaml", "photo.png", "landmarks.npy"
-MOST_BYTES = {CARD: 8192, PHOTO: 16_777_216, LANDMARKS: 65_536}
+MOST_BYTES = {".yaml": 8192, ".png": 16_777_216, ".npy": 65_536}
+MOST_PHOTOS = 8
 MOST_CHARACTERS = 40
 LANDMARK_SHAPE = (478, 3)
 
@@ -41,10 +45,15 @@ class Card:
     name: str
     consent: str
     sha256: str
-    """Of the photo file as it was given."""
+    """Of the photo files as they were given, one after the other with a space between."""
     added: str = field(default_factory=_today)
     """ISO date, UTC."""
-    version: int = VERSION
+    photos: int = 1
+
+    @property
+    def version(self) -> int:
+        """Of the card's form."""
+        return VERSION if self.photos == 1 else VERSION_SEVERAL
 
 
 def checked_name(name: str) -> str:
@@ -78,33 +87,45 @@ def places(folder: Path) -> list[Path]:
         ) from error
 
 
-def write(place: Path, card: Card, image: Pixels, landmarks: Floats) -> None:
-    """Write the three files into an existing folder. Raises: OSError."""
-    encoded, data = cv2.imencode(".png", image)
-    if not encoded:
-        raise OSError("the photo cannot be encoded")
-    (place / PHOTO).write_bytes(data.tobytes())
-    with (place / LANDMARKS).open("wb") as file:
-        np.save(file, landmarks.astype(np.float32), allow_pickle=False)
-    fields = {name: getattr(card, name) for name in ("version", "name", "consent", "added", "sha256")}
+def numbered(name: str, number: int) -> str:
+    """The name of a file of the Nth photo, from 0 on: photo.png, photo-2.png, photo-3.png."""
+    stem, dot, suffix = name.partition(".")
+    return name if number == 0 else f"{stem}-{number + 1}{dot}{suffix}"
+
+
+def write(place: Path, card: Card, photos: Sequence[Photo]) -> None:
+    """Write all files into an existing folder. Raises: OSError."""
+    for number, photo in enumerate(photos):
+        encoded, data = cv2.imencode(".png", photo.image)
+        if not encoded:
+            raise OSError("the photo cannot be encoded")
+        (place / numbered(PHOTO, number)).write_bytes(data.tobytes())
+        with (place / numbered(LANDMARKS, number)).open("wb") as file:
+            np.save(file, photo.landmarks.astype(np.float32), allow_pickle=False)
+    names = ("version", "name", "consent", "added", "sha256", *(("photos",) if card.photos > 1 else ()))
+    fields = {name: getattr(card, name) for name in names}
     (place / CARD).write_text(yaml.safe_dump(fields, allow_unicode=True, sort_keys=False), encoding="utf-8")
 
 
 def read_card(place: Path) -> Card:
     """Read face.yaml and see that the other files are there. Raises: FaceError naming the entry and what to do."""
-    for name in (PHOTO, LANDMARKS):
-        _size_checked(place, name)
     try:
         fields = _flat_mapping(_size_checked(place, CARD).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise _broken(place, f"{CARD} cannot be read") from error
-    if not isinstance(fields, dict) or fields.get("version") != VERSION:
-        raise _broken(place, f"{CARD} is not of version {VERSION}")
+    if not isinstance(fields, dict) or fields.get("version") not in (VERSION, VERSION_SEVERAL):
+        raise _broken(place, f"{CARD} is not of version {VERSION} or {VERSION_SEVERAL}")
+    photos = 1 if fields["version"] == VERSION else fields.get("photos")
+    if type(photos) is not int or not 1 <= photos <= MOST_PHOTOS:
+        raise _broken(place, f"{CARD} does not say how many photos there are, 1 to {MOST_PHOTOS}")
+    for number in range(photos):
+        _size_checked(place, numbered(PHOTO, number))
+        _size_checked(place, numbered(LANDMARKS, number))
     names = ("name", "consent", "sha256", "added")
     texts = {name: text for name in names if isinstance(text := fields.get(name), str) and 0 < len(text) <= 1000}
     if len(texts) < len(names):
         raise _broken(place, f"{CARD} lacks one of {', '.join(names)}")
-    card = Card(texts["name"], texts["consent"], texts["sha256"], texts["added"])
+    card = Card(texts["name"], texts["consent"], texts["sha256"], texts["added"], photos)
     try:
         matches = place_of(place.parent, checked_name(card.name)) == place
     except FaceError as error:
@@ -127,23 +148,28 @@ def _flat_mapping(text: str) -> object:
     return yaml.safe_load(text)
 
 
-def read(place: Path) -> tuple[Card, Pixels, Floats]:
-    """Read an entry whole: card, (H, W, 3) BGR, landmarks (478, 3). Raises: FaceError naming it and what to do."""
+def read(place: Path) -> tuple[Card, list[Photo]]:
+    """Read an entry whole, photos in the order in which they were added. Raises: FaceError naming it and what to do."""
     card = read_card(place)
+    return card, [_read_photo(place, number) for number in range(card.photos)]
+
+
+def _read_photo(place: Path, number: int) -> Photo:
+    name = numbered(LANDMARKS, number)
     try:
-        image = read_picture(place / PHOTO, max_side_px=CROP_SIZE_PX)
+        image = read_picture(place / numbered(PHOTO, number), max_side_px=CROP_SIZE_PX)
     except UsageError as error:
         raise _broken(place, str(error)) from error
     try:
-        landmarks = np.load(place / LANDMARKS, allow_pickle=False)
+        landmarks = np.load(place / name, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise _broken(place, f"{LANDMARKS} cannot be read") from error
+        raise _broken(place, f"{name} cannot be read") from error
     if not isinstance(landmarks, np.ndarray) or landmarks.shape != LANDMARK_SHAPE or landmarks.dtype.kind != "f":
-        raise _broken(place, f"{LANDMARKS} does not hold 478 points")
+        raise _broken(place, f"{name} does not hold 478 points")
     side = max(image.shape[:2])
     if not np.isfinite(landmarks).all() or np.abs(landmarks[:, :2] - side / 2).max() > side:
-        raise _broken(place, f"{LANDMARKS} does not fit its photo")
-    return card, image, landmarks.astype(np.float32)
+        raise _broken(place, f"{name} does not fit its photo")
+    return Photo(image, landmarks.astype(np.float32))
 
 
 def _size_checked(place: Path, name: str) -> Path:
@@ -152,7 +178,7 @@ def _size_checked(place: Path, name: str) -> Path:
         size = path.stat().st_size if path.is_file() else 0
     except OSError as error:
         raise _broken(place, f"{name} cannot be read") from error
-    if not 0 < size <= MOST_BYTES[name]:
+    if not 0 < size <= MOST_BYTES[path.suffix]:
         raise _broken(place, f"{name} is missing, empty or too large")
     return path
 

@@ -12,7 +12,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ import platformdirs
 from live.errors import FaceError
 from live.pixels.people import people_names, read_person
 from live.pixels.pictures import PictureError, read_picture
-from live.values import Face, Floats, Pixels, SourceFace
+from live.values import Face, Floats, Photo, Pixels, SourceFace
 
 from . import entry, photo
 from .consent import BUNDLED, checked_consent
@@ -59,11 +59,13 @@ class Gallery:
         """Read a face. Raises: FaceError for an unknown name (with near ones) or a broken entry."""
         place = self._place(name)
         if place is not None and place.is_dir():
-            card, image, landmarks = entry.read(place)
-            return source_face(card.name, image, landmarks, card.consent)
+            card, photos = entry.read(place)
+            return source_face(
+                card.name, photos[0].image, photos[0].landmarks, card.consent, tuple(photos[1:]), stored=True
+            )
         if name in people_names():
             person = read_person(name)
-            return source_face(person.name, person.image, person.landmarks, BUNDLED)
+            return source_face(person.name, person.image, person.landmarks, BUNDLED, stored=True)
         raise self._unknown(name)
 
     def check(self, file: Path, look: Look) -> list[str]:
@@ -74,11 +76,12 @@ class Gallery:
             return [str(error)]
         return [f"{file.name}: {line}" for line in photo.findings(picture, look(picture))]
 
-    def add(self, file: Path, name: str, consent: str, look: Look) -> SourceFace:
+    def add(self, file: Path, name: str, consent: str, look: Look, more: Sequence[Path] = ()) -> SourceFace:
         """Add a photo's face under a name; whole or not at all.
 
-        Raises: ConsentError without a statement of consent; FaceError for a name that is taken or not allowed or a
-        photo that does not serve; PictureError for a file that is no picture.
+        Args: more: further photos of the same person, which may show the face from farther to the side.
+        Raises: ConsentError without a statement of consent; FaceError for a name that is taken or not allowed, a photo
+        that does not serve or too many; PictureError for a file that is no picture.
         """
         name = entry.checked_name(name)
         consent = checked_consent(consent, file, f"live faces add {{photo}} --name {entry.quoted(name)}")
@@ -88,13 +91,17 @@ class Gallery:
         if place.exists():
             again = f"live faces remove {entry.quoted(name)}"
             raise FaceError(f"there is a face {name} already; choose another --name, or first: {again}")
-        image, landmarks = _face_of(file, look)
-        card = entry.Card(name, consent, hashlib.sha256(file.read_bytes()).hexdigest())
+        files = [file, *more]
+        if len(files) > entry.MOST_PHOTOS:
+            raise FaceError(f"{len(files)} photos are too many; give the best {entry.MOST_PHOTOS}")
+        photos = [_face_of(file, look), *(_face_of(one, look, photo.MOST_YAW_FURTHER_DEG) for one in more)]
+        hashes = " ".join(hashlib.sha256(one.read_bytes()).hexdigest() for one in files)
+        card = entry.Card(name, consent, hashes, photos=len(photos))
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             fresh = Path(tempfile.mkdtemp(prefix=entry.UNFINISHED, dir=self.folder))
             try:
-                entry.write(fresh, card, image, landmarks)
+                entry.write(fresh, card, photos)
                 fresh.rename(place)
             except BaseException:
                 shutil.rmtree(fresh, ignore_errors=True)
@@ -120,8 +127,8 @@ class Gallery:
     def from_photo(self, file: Path, consent: str, look: Look, name: str | None = None) -> SourceFace:
         """A source face for one run; nothing is stored. Raises: as `add`."""
         consent = checked_consent(consent, file, "live --face {photo}")
-        image, landmarks = _face_of(file, look)
-        return source_face(name or file.stem, image, landmarks, consent)
+        one = _face_of(file, look)
+        return source_face(name or file.stem, one.image, one.landmarks, consent)
 
     def _place(self, name: str) -> Path | None:
         """The folder a name has; None for a name that cannot be one."""
@@ -144,19 +151,23 @@ def _home() -> Path:
     return Path(os.environ.get("LIVE_HOME") or platformdirs.user_data_dir("live", appauthor=False))
 
 
-def source_face(name: str, image: Pixels, landmarks: Floats, consent: str) -> SourceFace:
-    """A source face; its key is the hash of its picture and landmarks."""
-    content = hashlib.sha256(repr(image.shape).encode())
-    content.update(np.ascontiguousarray(image).tobytes())
-    content.update(np.ascontiguousarray(landmarks, np.float32).tobytes())
-    return SourceFace(name, content.hexdigest(), image, landmarks, consent)
+def source_face(
+    name: str, image: Pixels, landmarks: Floats, consent: str, more: tuple[Photo, ...] = (), *, stored: bool = False
+) -> SourceFace:
+    """A source face; its key is the hash of its pictures and landmarks."""
+    content = hashlib.sha256()
+    for one in (Photo(image, landmarks), *more):
+        content.update(repr(one.image.shape).encode())
+        content.update(np.ascontiguousarray(one.image).tobytes())
+        content.update(np.ascontiguousarray(one.landmarks, np.float32).tobytes())
+    return SourceFace(name, content.hexdigest(), image, landmarks, consent, more, stored)
 
 
-def _face_of(file: Path, look: Look) -> tuple[Pixels, Floats]:
+def _face_of(file: Path, look: Look, most_yaw_deg: float = photo.MOST_YAW_DEG) -> Photo:
     """The crop of the only face of a photo. Raises: PictureError; FaceError with all findings."""
     picture = read_picture(file)
     faces = look(picture)
-    found = photo.findings(picture, faces)
+    found = photo.findings(picture, faces, most_yaw_deg=most_yaw_deg)
     if found:
         raise FaceError(f"{file.name} cannot serve as a source face: {'; '.join(found)}")
-    return photo.crop(picture, faces[0].landmarks)
+    return Photo(*photo.crop(picture, faces[0].landmarks))

@@ -18,6 +18,8 @@ LEAST_FACE_PX = 96
 LEAST_EYES_PX = 48
 """Between the outer eye corners, 33 and 263."""
 MOST_YAW_DEG = 35
+MOST_YAW_FURTHER_DEG = 60
+"""Of a photo beside one from the front: it shows the side that the other does not."""
 MOST_OUTSIDE = 0.03
 """Of the face's size: how far its mesh may leave the photo."""
 ALIGNED_PX = 128
@@ -35,17 +37,17 @@ for _kernel, _ends in zip(DIRECTIONS, (((1, 0), (1, 2)), ((0, 1), (2, 1)), ((0, 
     _kernel[_ends[0]] = _kernel[_ends[1]] = 1
 
 
-def findings(picture: Pixels, faces: list[Face]) -> list[str]:
+def findings(picture: Pixels, faces: list[Face], *, most_yaw_deg: float = MOST_YAW_DEG) -> list[str]:
     """What speaks against a photo as a source face, one line each with what to do; empty when nothing does.
 
-    Args: picture (H, W, 3) BGR; faces: all that were found in it.
+    Args: picture (H, W, 3) BGR; faces: all that were found in it; most_yaw_deg: how far the face may be turned.
     """
     if not faces:
         return ["there is no face in it; give a photo of one face, from the front, in even light"]
     if len(faces) > 1:
         return [f"there are {len(faces)} faces in it; crop it so that only the one to put on is left"]
     landmarks = faces[0].landmarks
-    found = [_too_small(landmarks), _cut_off(picture, landmarks), _turned(landmarks)]
+    found = [_too_small(landmarks), _cut_off(picture, landmarks), _turned(landmarks, most_yaw_deg)]
     if not any(found):
         light = float(np.median(_face_luma(picture, landmarks)))
         if light < LEAST_LUMA:
@@ -75,11 +77,11 @@ def _cut_off(picture: Pixels, landmarks: Floats) -> str:
     return f"the face is cut off at the {' and '.join(sides)}; give a photo with the whole face in it" if sides else ""
 
 
-def _turned(landmarks: Floats) -> str:
+def _turned(landmarks: Floats, most_deg: float) -> str:
     yaw = abs(yaw_deg(landmarks))
-    if yaw <= MOST_YAW_DEG:
+    if yaw <= most_deg:
         return ""
-    return f"the face is turned by {yaw:.0f} degrees; up to {MOST_YAW_DEG} work: give a photo from the front"
+    return f"the face is turned by {yaw:.0f} degrees; up to {most_deg:.0f} work: give a photo from the front"
 
 
 def yaw_deg(landmarks: Floats) -> float:

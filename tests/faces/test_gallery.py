@@ -195,7 +195,11 @@ BREAKAGES: dict[str, Callable[[Path], object]] = {
     "empty card": lambda place: (place / "face.yaml").write_text(""),
     "card that runs code": lambda place: (place / "face.yaml").write_text("!!python/object/apply:os.abort []"),
     "nested card": lambda place: (place / "face.yaml").write_text("[" * 5000),
-    "card of a later version": lambda place: rewrite_card(place, version=2),
+    "card of a later version": lambda place: rewrite_card(place, version=3),
+    "card of several photos without their number": lambda place: rewrite_card(place, version=2),
+    "card whose number of photos is none": lambda place: rewrite_card(place, version=2, photos=True),
+    "card of more photos than there are": lambda place: rewrite_card(place, version=2, photos=3),
+    "card of more photos than there may be": lambda place: rewrite_card(place, version=2, photos=9),
     "no consent": lambda place: rewrite_card(place, consent=""),
     "another's name": lambda place: rewrite_card(place, name="other"),
     "name with a path": lambda place: rewrite_card(place, name="../../x"),
@@ -242,6 +246,105 @@ def test_the_users_own_folder_is_used_without_another(
     monkeypatch.setenv("LIVE_HOME", str(tmp_path / "home"))
     Gallery(None).add(portrait[0], "me", "self", portrait[1])
     assert (tmp_path / "home" / "faces" / "face-me" / "face.yaml").is_file()
+
+
+# several photos of one person
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> tuple[list[Path], Look]:
+    """Photo files of one person, and a look that knows each by its size."""
+    files, sizes = [], {}
+    for number, size in enumerate((512, 480, 448)):
+        person = read_person("ada")
+        picture = cv2.resize(person.image, (size, size), interpolation=cv2.INTER_AREA)
+        cv2.imwrite(str(tmp_path / f"{number}.png"), picture)
+        files.append(tmp_path / f"{number}.png")
+        sizes[size] = person.landmarks * np.float32(size / 512)
+    return files, lambda picture: [face_at(sizes[picture.shape[0]])]
+
+
+def test_several_photos_are_kept_in_order_and_read_back(gallery: Gallery, three: tuple[list[Path], Look]) -> None:
+    files, look = three
+    added = gallery.add(files[0], "me", "self", look, files[1:])
+    again = Gallery(gallery.folder).get("me")
+    assert again.key == added.key
+    assert len(again.more) == 2
+    one = gallery.from_photo(files[0], "self", look)
+    np.testing.assert_array_equal(again.image, one.image)
+    for photo_, file in zip(again.more, files[1:]):
+        alone = gallery.from_photo(file, "self", look)
+        np.testing.assert_array_equal(photo_.image, alone.image)
+        np.testing.assert_array_equal(photo_.landmarks, alone.landmarks)
+    assert sorted(path.name for path in (gallery.folder / "face-me").iterdir()) == [
+        "face.yaml", "landmarks-2.npy", "landmarks-3.npy", "landmarks.npy", "photo-2.png", "photo-3.png", "photo.png",
+    ]  # fmt: skip
+    card = yaml.safe_load((gallery.folder / "face-me" / "face.yaml").read_text("utf-8"))
+    assert (card["version"], card["photos"], len(card["sha256"].split())) == (2, 3, 3)
+
+
+def test_every_photo_takes_part_in_the_key(gallery: Gallery, three: tuple[list[Path], Look]) -> None:
+    files, look = three
+    keys = [
+        gallery.add(files[0], name, "self", look, more).key
+        for name, more in (("a", []), ("b", files[1:2]), ("c", files[2:]), ("d", files[1:]), ("e", files[:0:-1]))
+    ]
+    assert len(set(keys)) == 5
+    assert keys[0] == gallery.from_photo(files[0], "self", look).key
+
+
+def test_what_is_kept_says_so_and_a_photo_for_one_run_does_not(gallery: Gallery, portrait: tuple[Path, Look]) -> None:
+    assert gallery.add(portrait[0], "me", "self", portrait[1]).stored
+    assert gallery.get("ada").stored
+    assert not gallery.from_photo(portrait[0], "self", portrait[1]).stored
+
+
+def test_too_many_photos_are_refused_with_the_number(gallery: Gallery, three: tuple[list[Path], Look]) -> None:
+    files, look = three
+    with pytest.raises(FaceError, match="9 photos are too many; give the best 8"):
+        gallery.add(files[0], "me", "self", look, files[1:2] * 8)
+    assert len(gallery.add(files[0], "me", "self", look, files[1:2] * 7).more) == 7
+
+
+def test_a_further_photo_that_does_not_serve_is_named_and_nothing_is_added(
+    gallery: Gallery, three: tuple[list[Path], Look]
+) -> None:
+    files, look = three
+    with pytest.raises(FaceError, match=r"1\.png cannot serve as a source face: there is no face"):
+        gallery.add(files[0], "me", "self", lambda picture: look(picture) if len(picture) == 512 else [], files[1:])
+    assert gallery.names() == people_names()
+
+
+@pytest.mark.parametrize(("yaw", "first", "further"), [(45, False, True), (70, False, False)])
+def test_further_photos_may_show_more_of_a_side(
+    gallery: Gallery, three: tuple[list[Path], Look], yaw: int, first: bool, further: bool
+) -> None:
+    files, look = three
+    angle = np.radians(yaw)
+    turn = np.array([[np.cos(angle), 0, -np.sin(angle)], [0, 1, 0], [np.sin(angle), 0, np.cos(angle)]], np.float32)
+
+    def turned_look(picture: Pixels) -> list[Face]:
+        points = look(picture)[0].landmarks
+        centre = points[:468].mean(axis=0)
+        return [face_at((points - centre) @ turn.T + centre if len(picture) == 480 else points)]
+
+    for name, given, fine in (("a", [files[1], files[0]], first), ("b", files[:2], further)):
+        if fine:
+            assert len(gallery.add(given[0], name, "self", turned_look, given[1:]).more) == 1
+        else:
+            with pytest.raises(FaceError, match="turned by"):
+                gallery.add(given[0], name, "self", turned_look, given[1:])
+
+
+@pytest.mark.parametrize("lost", ["photo-2.png", "landmarks-3.npy"])
+def test_an_entry_that_lost_a_further_photo_is_broken(
+    gallery: Gallery, three: tuple[list[Path], Look], lost: str
+) -> None:
+    files, look = three
+    gallery.add(files[0], "me", "self", look, files[1:])
+    (gallery.folder / "face-me" / lost).unlink()
+    with pytest.raises(FaceError, match=f"is broken: {lost} is missing"):
+        gallery.get("me")
 
 
 # what a photo has to be

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from live.faces.masker import Masker
 from live.swap.contract import Job, Visible, Worn
 from live.swap.mesh import lens, light, mask, shape
 from live.swap.mesh.canvas import Canvas, load_canvas, ramp, step
@@ -68,7 +69,9 @@ class MeshEngine:
     name = "mesh"
     proves = True
 
-    def __init__(self, options: MeshOptions | None = None) -> None:
+    def __init__(self, options: MeshOptions | None = None, masker: Masker | None = None) -> None:
+        """Args: masker: looks at the photos of source faces; one of its own, since `prepare` may run on any thread."""
+        self._masker = masker
         self.options = options or MeshOptions()
         self._canvas: Canvas = load_canvas()
         self._edges = mask.edge(reach=self.options.reach, softness=self.options.softness)
@@ -94,7 +97,7 @@ class MeshEngine:
         with self._preparing:
             if source.key not in self._textures:
                 checked(source.landmarks)
-                self._textures[source.key] = make_texture(source, self._canvas)
+                self._textures[source.key] = make_texture(source, self._canvas, self._masker)
                 idle = [key for key in self._textures if key not in (source.key, self._worn)]
                 for key in idle[: max(0, len(self._textures) - MOST_TEXTURES)]:
                     del self._textures[key]

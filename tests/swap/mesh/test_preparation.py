@@ -1,0 +1,401 @@
+"""Source face preparation: what covers a face goes, several photos become one face, and the result is kept on disk."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from live.errors import FaceError
+from live.faces.gallery import Gallery, source_face
+from live.faces.masker import patch_matrix
+from live.pixels.people import read_person
+from live.swap.mesh import cache
+from live.swap.mesh import texture as texture_module
+from live.swap.mesh.canvas import features, load_canvas, outline_depth
+from live.swap.mesh.cover import covered
+from live.swap.mesh.flatten import flattened
+from live.swap.mesh.fuse import fused
+from live.swap.mesh.maps import SIZE_PX, field_of, poured
+from live.swap.mesh.texture import make_texture
+from live.swap.mesh.unwrap import unwrap
+from live.values import Photo
+
+
+@pytest.fixture(scope="module")
+def canvas():
+    return load_canvas()
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("LIVE_HOME", str(tmp_path))
+    cache._told.clear()
+
+
+def photo(name="ada"):
+    person = read_person(name)
+    return Photo(person.image, person.landmarks)
+
+
+def source(one, *more, stored=False):
+    return source_face("x", one.image, one.landmarks, "self", tuple(more), stored=stored)
+
+
+class Seer:
+    """A masker that knows what was painted over the face: everything in `cover` (H, W) is not the face."""
+
+    def __init__(self, *covers):
+        self.covers = list(covers)
+
+    def mask(self, frame, landmarks):
+        cover = self.covers[0] if len(self.covers) == 1 else self.covers.pop(0)
+        matrices = np.stack([patch_matrix(points) for points in landmarks])
+        hull = np.zeros(cover.shape, np.uint8)
+        cv2.fillConvexPoly(hull, cv2.convexHull(landmarks[0][:468, :2].copy()).astype(np.int32), 255)
+        hull[cover > 0] = 0
+        return np.stack(
+            [cv2.warpAffine(hull, m, (128, 128), flags=cv2.INTER_AREA) / np.float32(255) for m in matrices]
+        ), matrices
+
+
+def painted(one, points, colour, width_px):
+    """A photo with a line of one colour over it, and where that is."""
+    image, cover = one.image.copy(), np.zeros(one.image.shape[:2], np.uint8)
+    line = one.landmarks[list(points), :2].astype(np.int32)
+    for target, ink in ((image, colour), (cover, 255)):
+        cv2.polylines(target, [line], False, ink, width_px)
+    return Photo(image, one.landmarks), cover
+
+
+def middle(texture):
+    """The texture's face, without the outer rim that hardly shows."""
+    return texture.levels[0][..., :3].astype(float)[outline_depth(SIZE_PX) > 0.04]
+
+
+def apart(one, other):
+    return float(np.abs(middle(one) - middle(other)).mean())
+
+
+BAND = (109, 105, 50, 206)
+"""From the forehead over the left brow down the cheek."""
+
+
+def test_what_the_masker_sees_in_front_of_the_face_is_replaced(canvas):
+    clean = photo()
+    hurt, cover = painted(clean, BAND, (40, 200, 40), 26)
+    wanted = make_texture(source(clean), canvas, Seer(np.zeros_like(cover)))
+    seen = make_texture(source(hurt), canvas, Seer(cover))
+    unseen = make_texture(source(hurt), canvas, Seer(np.zeros_like(cover)))
+    place = np.abs(middle(unseen) - middle(wanted)).mean(axis=1) > 40
+    assert place.mean() > 0.02
+    assert np.abs(middle(seen) - middle(wanted)).mean(axis=1)[place].mean() < 12
+
+
+def test_brows_covered_on_both_sides_come_back_darker_than_the_skin(canvas):
+    clean = photo()
+    hurt, cover = painted(clean, (70, 63, 105, 66, 107, 9, 336, 296, 334, 293, 300), (30, 200, 30), 44)
+    cover = cv2.bitwise_or(cover, painted(clean, (10, 9), 0, 60)[1])  # a fringe comes from above
+    texture = make_texture(source(hurt), canvas, Seer(cover)).levels[0][..., :3].astype(float)
+    place = canvas.topology.canvas * SIZE_PX
+
+    def at(vertex):
+        x, y = place[vertex].astype(int)
+        return texture[y - 4 : y + 5, x - 4 : x + 5].mean()
+
+    assert max(at(105), at(334), at(66), at(296)) < 0.9 * min(at(151), at(50), at(280))
+    greener = texture[..., 1] - texture[..., [0, 2]].max(axis=2)
+    assert greener[outline_depth(SIZE_PX) > 0.02].max() < 40
+
+
+def test_a_hole_that_the_masker_sees_inside_a_shadow_is_none(canvas):
+    clean = photo()
+    cover = painted(clean, (6, 197), 0, 12)[1]  # beside the bridge of the nose
+    view = flattened(unwrap(clean, canvas, texture_module.ask(Seer(cover), clean)), canvas)
+    nose = (canvas.topology.canvas[197] * SIZE_PX).astype(int)
+    assert view.open[nose[1] - 6, nose[0]] < 0.5
+    assert covered(view, canvas)[nose[1] - 6, nose[0]] < 0.1
+
+
+def test_moles_stay_and_strands_go(canvas):
+    clean = photo()
+    view = flattened(unwrap(clean, canvas, None), canvas)
+    x, y = (canvas.topology.canvas[337] * SIZE_PX).astype(int)  # on the forehead
+    mole, strand = view.pixels.copy(), view.pixels.copy()
+    cv2.circle(mole, (int(x), int(y)), 6, (20, 20, 25), -1)
+    cv2.line(strand, (int(x) - 40, int(y)), (int(x) + 40, int(y)), (20, 20, 25), 10)
+    assert covered(replace(view, pixels=mole), canvas)[y, x] < 0.1
+    assert covered(replace(view, pixels=strand), canvas)[y, x] > 0.9
+
+
+def turned(one, yaw_deg):
+    """Landmarks of the photo's face turned; its picture stays."""
+    angle, centre = np.radians(yaw_deg), one.landmarks.mean(axis=0)
+    turn = np.array([[np.cos(angle), 0, -np.sin(angle)], [0, 1, 0], [np.sin(angle), 0, np.cos(angle)]], np.float32)
+    return ((one.landmarks - centre) @ turn.T + centre).astype(np.float32)
+
+
+@pytest.mark.parametrize("yaw", [-50, 50])
+def test_what_lies_behind_the_nose_is_known_to_be_hidden(canvas, yaw):
+    one = photo()
+    landmarks = turned(one, yaw)
+    face, right = outline_depth(SIZE_PX) > 0.02, np.arange(SIZE_PX) >= SIZE_PX // 2
+    assert unwrap(one, canvas, None).hidden[face].mean() < 0.03
+    view = unwrap(Photo(one.image, landmarks), canvas, None)
+    far, near = (face & side for side in ((right, ~right) if yaw > 0 else (~right, right)))
+    assert view.hidden[far].mean() > 0.3
+    assert view.hidden[near].mean() < 0.01
+    assert view.facing[far].mean() < 0.3 < 0.9 < view.facing[near].mean()
+
+
+def test_a_photo_that_ends_at_the_cheek_shows_nothing_beyond(canvas):
+    one = photo()
+    x = int(one.landmarks[50, 0])
+    moved = one.landmarks - np.float32((x, 0, 0))
+    hidden = unwrap(Photo(one.image[:, x:].copy(), moved), canvas, None).hidden
+    column = int(canvas.topology.canvas[50, 0] * SIZE_PX)
+    row = int(canvas.topology.canvas[50, 1] * SIZE_PX)
+    assert hidden[row, column - 40] == 1
+    assert hidden[row, column + 40] < 0.1
+
+
+def test_a_place_that_one_photo_hides_comes_from_the_other(canvas):
+    clean = photo()
+    first, cover = painted(clean, BAND, (40, 200, 40), 40)
+    second, other = painted(clean, (338, 334, 280, 426), (200, 40, 40), 40)
+    empty = np.zeros_like(cover)
+    wanted = make_texture(source(clean), canvas, Seer(empty))
+    both = make_texture(source(first, second), canvas, Seer(cover, other))
+    alone = make_texture(source(first), canvas, Seer(cover))
+    assert apart(both, wanted) < apart(alone, wanted)
+    assert apart(both, wanted) < 4
+
+
+def test_detail_comes_from_the_sharper_photo_whichever_is_first(canvas):
+    sharp = photo()
+    dull = Photo(cv2.GaussianBlur(sharp.image, (0, 0), 4), sharp.landmarks)
+
+    def detail(texture):
+        grey = cv2.cvtColor(texture.levels[0], cv2.COLOR_BGRA2GRAY).astype(np.float32)
+        return cv2.Laplacian(cv2.GaussianBlur(grey, (0, 0), 1.5), cv2.CV_32F)[outline_depth(SIZE_PX) > 0.05].std()
+
+    alone, blurred = detail(make_texture(source(sharp), canvas)), detail(make_texture(source(dull), canvas))
+    assert blurred < 0.7 * alone
+    for photos in ((sharp, dull), (dull, sharp)):
+        assert detail(make_texture(source(*photos), canvas)) > 0.92 * alone
+
+
+def test_photos_in_other_light_do_not_leave_patches(canvas):
+    one = photo()
+    warm = Photo(np.clip(one.image * np.array((0.7, 0.9, 1.1)), 0, 255).astype(np.uint8), one.landmarks)
+    views = [flattened(unwrap(each, canvas, None), canvas) for each in (one, warm)]
+    hole = np.zeros((SIZE_PX, SIZE_PX), np.float32)
+    hole[:, 200:300] = 1  # the first does not show this stripe
+    view, _ = fused(views, [hole, np.zeros_like(hole)], canvas)
+    plain = (outline_depth(SIZE_PX) > 0.06) & (features(SIZE_PX, grow=0.02) == 0)
+    tone = cv2.GaussianBlur(np.log(view.pixels.clip(0) + 6) - field_of(view.skin, canvas), (0, 0), 4)
+    before = cv2.GaussianBlur(np.log(views[0].pixels.clip(0) + 6) - field_of(views[0].skin, canvas), (0, 0), 4)
+    assert np.abs(tone - before)[plain].mean() < 0.03
+
+
+def test_a_photo_that_lies_a_little_off_does_not_double_the_face(canvas):
+    one = photo()
+    off = Photo(one.image, one.landmarks + np.float32((2.5, 2.0, 0)))
+    alone = make_texture(source(one), canvas)
+    assert apart(make_texture(source(one, off), canvas), alone) < 0.6 * apart(make_texture(source(off), canvas), alone)
+
+
+def test_proportions_follow_the_neutral_photo(canvas):
+    one = photo()
+    talking = one.landmarks.copy()
+    talking[[14, 87, 178, 88, 317, 402, 318, 17, 152, 148, 377], 1] += 40
+    both = make_texture(source(one, Photo(one.image, talking)), canvas)
+    neutral, loud = (make_texture(source(Photo(one.image, points)), canvas) for points in (one.landmarks, talking))
+    near, far = (np.abs(both.proportions - other.proportions).mean() for other in (neutral, loud))
+    assert near < 0.3 * far
+    assert both.opening < 0.3 * loud.opening
+
+
+def test_pouring_goes_on_with_what_is_around():
+    values = np.zeros((SIZE_PX, SIZE_PX, 3), np.float32)
+    values[:, : SIZE_PX // 2], values[:, SIZE_PX // 2 :] = 1, 3
+    known = np.ones((SIZE_PX, SIZE_PX), np.float32)
+    known[200:300, 100:200] = known[200:300, 450:550] = 0
+    values[known == 0] = 99
+    whole = poured(values, known)
+    assert abs(float(whole[250, 150, 0]) - 1) < 0.1
+    assert abs(float(whole[250, 500, 0]) - 3) < 0.1
+
+
+# the cache
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """How often a texture was really made."""
+    made = []
+    real = texture_module._prepared
+    monkeypatch.setattr(texture_module, "_prepared", lambda *arguments: made.append(1) or real(*arguments))
+    return made
+
+
+def same(one, other):
+    arrays = zip(
+        (*one.levels, one.skin, one.plain, one.proportions), (*other.levels, other.skin, other.plain, other.proportions)
+    )
+    return (
+        all(np.array_equal(a, b) for a, b in arrays)
+        and abs(one.depth - other.depth) + abs(one.opening - other.opening) < 1e-5
+    )
+
+
+def test_a_stored_face_is_made_once_and_read_back_the_same(canvas, counted):
+    face = source(photo(), stored=True)
+    first, again = make_texture(face, canvas), make_texture(face, canvas)
+    assert len(counted) == 1
+    assert same(first, again)
+
+
+def test_a_photo_for_one_run_leaves_nothing_on_disk(canvas, counted):
+    for _ in range(2):
+        make_texture(source(photo()), canvas)
+    assert len(counted) == 2
+    assert not cache.folder().exists()
+
+
+def test_other_content_and_another_mask_are_other_textures(canvas, counted):
+    face, empty = photo(), np.zeros((512, 512), np.uint8)
+    make_texture(source(face, stored=True), canvas)
+    make_texture(source(face, stored=True), canvas, Seer(empty))
+    make_texture(source(face, stored=True), canvas, Seer(painted(face, BAND, 0, 30)[1]))
+    make_texture(source(Photo(255 - face.image, face.landmarks), stored=True), canvas)
+    make_texture(source(face, face, stored=True), canvas)
+    assert len(counted) == 5
+    assert len(list(cache.folder().glob("*.npz"))) == 5
+
+
+def small(**changes):
+    pixels = np.zeros((SIZE_PX, SIZE_PX, 3), np.uint8)
+    fields = dict(
+        pixels=pixels,
+        skin=np.zeros((12, 3), np.float32),
+        depth=0.5,
+        proportions=np.zeros((468, 3), np.float32),
+        opening=0.1,
+    )
+    return cache.Prepared(**{**fields, **changes})
+
+
+def rewritten(path: Path, **changes):
+    with np.load(path) as file:
+        fields = {key: file[key] for key in file.files}
+    np.savez(path, **{**fields, **changes})
+
+
+BREAKAGES = {
+    "empty": lambda path: path.write_bytes(b""),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:1000]),
+    "no zip": lambda path: path.write_bytes(b"x" * 5000),
+    "bare array": lambda path: path.write_bytes(_array_bytes()),
+    "pickled": lambda path: rewritten(path, skin=np.array([{}] * 3, object)),
+    "another shape": lambda path: rewritten(path, skin=np.zeros((11, 3), np.float32)),
+    "another type": lambda path: rewritten(path, pixels=np.zeros((SIZE_PX, SIZE_PX, 3), np.int16)),
+    "not finite": lambda path: rewritten(path, proportions=np.full((468, 3), np.nan, np.float32)),
+    "beyond reason": lambda path: rewritten(path, skin=np.full((12, 3), 1e9, np.float32)),
+    "too large": lambda path: rewritten(path, more=np.zeros(4_000_000, np.uint8)),
+    "flipped bit": lambda path: path.write_bytes(_flipped(path.read_bytes())),
+}
+
+
+def _array_bytes():
+    from io import BytesIO
+
+    into = BytesIO()
+    np.save(into, np.zeros(9))
+    return into.getvalue()
+
+
+def _flipped(data: bytes) -> bytes:
+    return data[:200_000] + bytes([data[200_000] ^ 255]) + data[200_001:]
+
+
+@pytest.mark.parametrize("broken", BREAKAGES)
+def test_a_broken_file_is_as_good_as_none_and_written_anew(broken):
+    cache.write("a", small())
+    path = cache.folder() / "a.npz"
+    assert cache.read("a") is not None
+    BREAKAGES[broken](path)
+    assert cache.read("a") is None
+    cache.write("a", small(opening=0.2))
+    assert cache.read("a").opening == pytest.approx(0.2)
+
+
+def test_a_squeezed_giant_is_not_unpacked():
+    cache.write("a", small())
+    path = cache.folder() / "a.npz"
+    np.savez_compressed(
+        path, **{key: np.zeros(30_000_000, np.uint8) for key in ("pixels", "skin", "proportions", "numbers")}
+    )
+    assert path.stat().st_size < 1_000_000
+    assert cache.read("a") is None
+
+
+def test_the_longest_unused_makes_room(monkeypatch):
+    import os
+
+    monkeypatch.setattr(cache, "MOST_FILES", 3)
+    for number, name in enumerate("abc"):
+        cache.write(name, small())
+        os.utime(cache.folder() / f"{name}.npz", (1000 + number, 1000 + number))
+    assert cache.read("a") is not None  # was used just now
+    cache.write("d", small())
+    assert sorted(path.stem for path in cache.folder().iterdir()) == ["a", "c", "d"]
+
+
+def test_a_folder_that_cannot_be_written_is_told_once(monkeypatch, tmp_path, caplog, canvas):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LIVE_HOME", str(tmp_path / "file"))
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            cache.write("a", small())
+    assert len(caplog.messages) == 1
+    assert "cannot keep prepared faces" in caplog.messages[0]
+    assert cache.read("a") is None
+
+
+def test_a_write_that_fails_leaves_nothing(monkeypatch):
+    def full(file, **arrays):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    cache.write("a", small())
+    assert list(cache.folder().iterdir()) == []
+
+
+def test_only_the_owner_may_look(tmp_path):
+    cache.write("a", small())
+    assert cache.folder().stat().st_mode & 0o077 == 0
+    assert (cache.folder() / "a.npz").stat().st_mode & 0o077 == 0
+
+
+def test_clearing_takes_all_and_says_when_it_cannot(monkeypatch):
+    cache.clear()
+    cache.write("a", small())
+    cache.clear()
+    assert list(cache.folder().iterdir()) == []
+    cache.write("a", small())
+
+    def refuse(path, missing_ok=False):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(FaceError, match="delete the folder by hand"):
+        cache.clear()
+
+
+def test_bundled_people_and_the_gallery_are_stored_and_others_not():
+    assert Gallery(Path("/nonexistent")).get("ada").stored
+    assert not source(photo()).stored
