@@ -26,7 +26,7 @@ from live.values import Floats, Pixels
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 """Raised when the same photos would give another texture."""
 MOST_FILES = 64
 """1.3 MB each; the one that was used longest ago makes room."""

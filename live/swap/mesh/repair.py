@@ -14,13 +14,15 @@ import numpy as np
 from live.pixels.people import people_names, read_person
 from live.swap.mesh.canvas import Canvas, features, load_canvas, outline_depth, ramp
 from live.swap.mesh.flatten import flattened
-from live.swap.mesh.maps import SIZE_PX, exponential, field_of, logarithm, poured, soft
+from live.swap.mesh.maps import SIZE_PX, exponential, field_of, logarithm, poured, soft, spread_vertices, wide_blur
 from live.swap.mesh.unwrap import View, unwrap
 from live.values import Floats, Photo
 
 _LIGHT = (6, 12, 24)  # widths on which the sides' light is compared
 _MOST_LIGHT = 0.6  # log units
 _BETTER = (0.05, 0.55)  # how much better the other side was seen: taken a little, and altogether
+_RIM = (0.015, 0.1)  # shares of the canvas: from the outline inward
+_BEARD = (2.0, 4.0)  # canonical units below the eyes: from here down darkness at the rim may be a beard
 _FINE_PX = 3.0  # sigma below which detail counts as the skin's grain
 _CHEEKS = ((0.5, 0.6), (0.25, 0.35))  # rows and columns of the left one, in shares of the side
 _LEAST_HOLE = 0.01  # of brows, lids, nose and lips: smaller holes need nobody else's detail
@@ -40,6 +42,7 @@ def filled(view: View, covered: Floats, canvas: Canvas) -> Floats:
     light = poured(own - other, seen * seen[:, ::-1], _LIGHT).clip(-_MOST_LIGHT, _MOST_LIGHT)
     share = soft(ramp(seen[:, ::-1] - seen, *_BETTER), 160)[..., None]
     mixed = own + share * (other + light - own)
+    mixed = _levelled_rim(mixed, field_of(view.skin, canvas), 1 - np.minimum(covered, covered[:, ::-1]), canvas)
     # 2) skin, where neither side was seen and beyond the outline
     depth, expected = outline_depth(SIZE_PX), field_of(view.skin, canvas)
     unseen = np.minimum(covered, 1 - seen[:, ::-1])
@@ -56,6 +59,20 @@ def filled(view: View, covered: Floats, canvas: Canvas) -> Floats:
     share = hole[..., None]
     whole: Floats = np.clip(exponential(mixed) * (1 - share) + patch * share, 0, 255).astype(np.float32)
     return whole
+
+
+def _levelled_rim(pixels: Floats, expected: Floats, seen: Floats, canvas: Canvas) -> Floats:
+    """Return logarithms (SIZE, SIZE, 3) whose forehead, temples and sides end in the smooth skin colour.
+
+    What hair does to the skin beside it, shade and stray strands, would otherwise be an arc on the target's forehead.
+    Args: seen (SIZE, SIZE) 0..1: where the pixels are the face's.
+    """
+    rim = 1 - ramp(outline_depth(SIZE_PX), *_RIM)
+    rim *= spread_vertices(1 - ramp(canvas.topology.positions[:, 1], *_BEARD), canvas)
+    skin = (1 - features(SIZE_PX, grow=0.012)) * seen
+    off = wide_blur((pixels - expected) * skin[..., None], SIZE_PX / 40)
+    off /= np.maximum(wide_blur(skin, SIZE_PX / 40), np.float32(0.1))[..., None]
+    return pixels - rim[..., None] * off
 
 
 @lru_cache(maxsize=1)

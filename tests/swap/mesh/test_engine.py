@@ -283,7 +283,7 @@ def test_prepared_faces_are_bounded_and_the_worn_one_stays(monkeypatch):
     face, landmarks = source_face(), head()
     swapped(ready, picture(landmarks), landmarks, face)
     texture = ready._textures[face.key]
-    monkeypatch.setattr("live.swap.mesh.engine.make_texture", lambda source, canvas: texture)
+    monkeypatch.setattr("live.swap.mesh.engine.make_texture", lambda source, canvas, masker: texture)
     for key in "bcde":
         ready.prepare(SourceFace(key, key, face.image, face.landmarks, "composite"))
     assert set(ready._textures) == {"a", "e"}
