@@ -20,6 +20,8 @@ LEAST_EYES_PX = 48
 MOST_YAW_DEG = 35
 MOST_YAW_FURTHER_DEG = 60
 """Of a photo beside one from the front: it shows the side that the other does not."""
+BYSTANDER = 0.4
+"""Of the largest face's height: smaller faces stand behind it, or are none, and nobody can be in doubt who is meant."""
 MOST_OUTSIDE = 0.03
 """Of the face's size: how far its mesh may leave the photo."""
 ALIGNED_PX = 128
@@ -40,12 +42,13 @@ for _kernel, _ends in zip(DIRECTIONS, (((1, 0), (1, 2)), ((0, 1), (2, 1)), ((0, 
 def findings(picture: Pixels, faces: list[Face], *, most_yaw_deg: float = MOST_YAW_DEG) -> list[str]:
     """What speaks against a photo as a source face, one line each with what to do; empty when nothing does.
 
-    Args: picture (H, W, 3) BGR; faces: all that were found in it; most_yaw_deg: how far the face may be turned.
+    Args: picture (H, W, 3) BGR; faces: all that were found in it, the largest first; most_yaw_deg: how far the face may be turned.
     """
     if not faces:
         return ["there is no face in it; give a photo of one face, from the front, in even light"]
-    if len(faces) > 1:
-        return [f"there are {len(faces)} faces in it; crop it so that only the one to put on is left"]
+    rivals = [face for face in faces[1:] if _height(face) > BYSTANDER * _height(faces[0])]
+    if rivals:
+        return [f"there are {1 + len(rivals)} faces in it; crop it so that only the one to put on is left"]
     landmarks = faces[0].landmarks
     found = [_too_small(landmarks), _cut_off(picture, landmarks), _turned(landmarks, most_yaw_deg)]
     if not any(found):
@@ -57,6 +60,10 @@ def findings(picture: Pixels, faces: list[Face], *, most_yaw_deg: float = MOST_Y
         elif sharpness(picture, landmarks) < LEAST_SHARPNESS:
             found.append("the face is blurred; give a sharper photo (in focus, held still, not enlarged)")
     return [line for line in found if line]
+
+
+def _height(face: Face) -> float:
+    return face.box[3] - face.box[1]
 
 
 def _too_small(landmarks: Floats) -> str:

@@ -373,6 +373,14 @@ def test_no_face_and_several_faces_are_told_with_their_number(gallery: Gallery, 
     assert "crop" in said
 
 
+def test_small_faces_behind_a_large_one_leave_no_doubt(gallery: Gallery, tmp_path: Path) -> None:
+    person = read_person("chen")
+    behind = person.landmarks * 0.3
+    assert findings(gallery, tmp_path / "a.png", person.image, person.landmarks, behind, behind) == ""
+    rival = person.landmarks * 0.6
+    assert "2 faces" in findings(gallery, tmp_path / "a.png", person.image, person.landmarks, rival, behind)
+
+
 def test_a_small_face_is_told_with_its_size(gallery: Gallery, tmp_path: Path) -> None:
     person = read_person("dalia")
     small = cv2.resize(person.image, (160, 160), interpolation=cv2.INTER_AREA)
