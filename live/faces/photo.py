@@ -42,7 +42,8 @@ for _kernel, _ends in zip(DIRECTIONS, (((1, 0), (1, 2)), ((0, 1), (2, 1)), ((0, 
 def findings(picture: Pixels, faces: list[Face], *, most_yaw_deg: float = MOST_YAW_DEG) -> list[str]:
     """What speaks against a photo as a source face, one line each with what to do; empty when nothing does.
 
-    Args: picture (H, W, 3) BGR; faces: all that were found in it, the largest first; most_yaw_deg: how far the face may be turned.
+    Args: picture (H, W, 3) BGR; faces: all that were found in it, the largest first; most_yaw_deg: how far the face may
+        be turned.
     """
     if not faces:
         return ["there is no face in it; give a photo of one face, from the front, in even light"]
