@@ -25,7 +25,6 @@ from live.swap.mesh.lens import (
     _PLAIN,
     _STEPS,
     _TILE_PX,
-    _TRUST,
     _WINDOW_PX,
     _blurred_edges,
     _noise_left,
@@ -108,7 +107,7 @@ def compare(picture: Tensor, worn: Tensor, opacity: Tensor, area: Area, made: Be
     (seen_px, worn_px), (seen_grain, worn_grain), (seen_edges, worn_edges) = (
         found.reshape(-1, 2).unbind(1) for found in _look(grey, inside.repeat_interleave(2, dim=0), made)
     )
-    blur_px = _TRUST * (seen_px.square() - worn_px.square()).clamp(min=0).sqrt() * (seen_edges & worn_edges)
+    blur_px = (seen_px.square() - worn_px.square()).clamp(min=0).sqrt() * (seen_edges & worn_edges)
     worn_grain = worn_grain * torch.where(blur_px >= _LEAST_PX, _KEPT_BY_BLUR, 1.0)
     grain = (seen_grain.square() - worn_grain.square()).clamp(min=0).sqrt()
     known = inside.sum(dim=(1, 2)) >= _LEAST_SEEN

@@ -16,10 +16,10 @@ from live.values import Floats, Pixels
 _BANDS_PX = (1.0, 3.0)  # widths of the two Gaussians that part fine from coarse detail
 _EDGES, _PLAIN = 90, 50  # percentiles of coarse detail: above are edges, below is plain skin
 _LEAST_EDGE = 3.0  # grey levels of coarse detail; with less there is nothing to judge sharpness by
-_TRUST = 0.75  # of the blur found: edges of faces are softer than the steps it is judged by (measured on portraits)
 _WINDOW_PX = (200, 240)  # height and width of the middle that is looked at, at most
 _LEAST_PX, _MOST_PX = 0.4, 3.0  # of blur: less is not worth the time, more is not to be told from the bands
 _LEAST_GRAIN, _MOST_GRAIN = 0.8, 10.0  # grey levels
+_FINER = 8
 _TILE_PX = 256
 _STEPS = (131, 89)  # px by which the grain moves from frame to frame, without common factors
 
@@ -54,7 +54,7 @@ def compare(target: Pixels, worn: Pixels, opacity: Pixels) -> Lens | None:
     (seen_px, seen_grain), (worn_px, worn_grain) = _look(target, inside), _look(worn, inside)
     blur_px = 0.0
     if seen_px is not None and worn_px is not None:
-        blur_px = _TRUST * float(np.sqrt(max(seen_px**2 - worn_px**2, 0)))
+        blur_px = float(np.sqrt(max(seen_px**2 - worn_px**2, 0)))
     if blur_px >= _LEAST_PX:
         worn_grain *= 0.3  # blur takes most of it
     grain = float(np.sqrt(max(seen_grain**2 - worn_grain**2, 0)))
@@ -106,14 +106,15 @@ def _blurred_edges() -> tuple[Floats, Floats]:
     blurs = np.linspace(0.3, 4, 38, dtype=np.float32)
     shares = []
     for blur in blurs:
-        line = np.zeros((1, 256), np.float32)
-        line[:, 96:160] = 100  # a bar: two edges
-        line = cv2.GaussianBlur(line, (0, 0), float(blur))
+        fine = np.zeros((1, 256 * _FINER), np.float32)
+        fine[:, 96 * _FINER + 3 : 160 * _FINER + 6] = 100  # a bar: two edges, at different places between pixels
+        fine = cv2.GaussianBlur(fine, (0, 0), float(blur) * _FINER)
+        line = cv2.resize(fine, (256, 1), interpolation=cv2.INTER_AREA)
         soft = cv2.GaussianBlur(line, (0, 0), _BANDS_PX[0])
         coarse = np.abs(soft - cv2.GaussianBlur(soft, (0, 0), _widening(*_BANDS_PX)))
         edges = coarse >= coarse.max() / 2
         shares.append(np.sqrt(((line - soft)[edges] ** 2).mean() / (coarse[edges] ** 2).mean()))
-    return blurs, np.array(shares, np.float32)
+    return blurs, np.minimum.accumulate(np.array(shares, np.float32))
 
 
 @lru_cache(maxsize=1)
