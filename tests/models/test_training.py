@@ -51,7 +51,7 @@ class TinyLandmarkTask:
         weights = patches.sampling_weights(cache, {"generated": 1.0})
         self.dataset = patches.PatchDataset(cache, weights, np.arange(478), seed=1, negative_share=0.1)
         self.network = LandmarkNetwork([8, 8, 8, 8], [0, 0, 0, 0], features=16, modes=8)
-        self.weights = landmark_weights(LossConfig(0.01, 0.25, 2.0, 1.5, 0.05))
+        self.weights = landmark_weights(LossConfig(0.01, 0.25, 2.0, 1.5, 0.05, 1.0))
 
     def loss(self, network, batch):
         """See loop.Task."""
