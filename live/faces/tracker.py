@@ -25,7 +25,7 @@ NOT_A_FACE = 0.4
 """A detection whose landmarks score less, looked at closely, is a false alarm of the detector ..."""
 SURE_DETECTION = 0.75
 """... unless the detector is as sure as this: then it is a face that cannot be followed."""
-LEAST_EVIDENCE = 0.4
+LEAST_EVIDENCE = 0.35
 """Detector's times landmarker's score from which on a newcomer is followed. Faces on webcams reach 0.8 and more."""
 SURE_AFTER_S = 0.3
 """A track that was followed for so long, or that a sure detection confirmed, is a face: before, none is put on it, and
