@@ -20,7 +20,8 @@ from typing import Any
 import live
 from live.bench.arrivals import statistics, unpacked
 from live.bench.reader import Reader
-from live.bench.speed import END_S, WARM_UP_S, machine
+from live.bench.report import machine
+from live.bench.speed import END_S, WARM_UP_S
 from live.config import Preset
 from live.errors import OutputError, UsageError
 from live.meter import Meter

@@ -58,45 +58,36 @@ def add_bench(commands: Any) -> None:
 
 
 def _speed(options: argparse.Namespace) -> int:
-    from live.bench.speed import measure, table, write_json
+    from live.bench.speed import measure, table
 
     report = measure(load_preset(options.preset, options.set), options.input, options.seconds)
-    print(table(report))
-    if options.json:
-        write_json(report, options.json)
+    _give(report, table(report), options.json)
     return 0
 
 
 def _camera(options: argparse.Namespace) -> int:
     from live.bench.camera import Wish, measure, table
-    from live.bench.speed import write_json
 
     signal.signal(signal.SIGTERM, interrupt)
     wish = Wish(options.input, options.device, options.size, options.fps, options.format, options.seconds)
     report = measure(load_preset(options.preset, [*options.set, *wish.overrides()]), wish)
-    print(table(report))
-    if options.json:
-        write_json(report, options.json)
+    _give(report, table(report), options.json)
     return 0 if report["reader"]["unique"] else 1
 
 
 def _faces(options: argparse.Namespace) -> int:
     from live.bench.faces import Wish, measure, table
-    from live.bench.speed import write_json
 
     wish = Wish(
         options.data, options.clip_labels, options.limit, options.all, options.sheet, options.json, options.models
     )
     report = measure(load_preset(options.preset, options.set), wish)
-    print(table(report))
-    if options.json:
-        write_json(report, options.json)
+    _give(report, table(report), options.json)
     return 0
 
 
 def _quality(options: argparse.Namespace) -> int:
     from live.bench.quality import Wish, measure, table
-    from live.bench.speed import write_json
 
     wish = Wish(
         options.data,
@@ -108,7 +99,13 @@ def _quality(options: argparse.Namespace) -> int:
         json=options.json,
     )
     report = measure(load_preset(options.preset, options.set), wish)
-    print(table(report))
-    if options.json:
-        write_json(report, options.json)
+    _give(report, table(report), options.json)
     return 0
+
+
+def _give(report: dict[str, Any], table: str, json: Path | None) -> None:
+    from live.bench.report import write_json
+
+    print(table)
+    if json:
+        write_json(report, json)

@@ -15,15 +15,14 @@ from typing import Any
 
 import cv2
 
-from live import __version__
 from live.bench import faces_data
 from live.bench.faces_clips import measure_clips, measure_faceless
 from live.bench.faces_looking import Found, Perception, load_perception, measure_masks, measure_set
 from live.bench.faces_sheet import Sheet
 from live.bench.faces_steadiness import measure_speed, measure_steadiness
-from live.bench.speed import machine
+from live.bench.report import check_places, head
 from live.config import Preset
-from live.errors import OutputError, UsageError
+from live.errors import UsageError
 from live.resources import models_dir
 
 log = logging.getLogger(__name__)
@@ -55,7 +54,7 @@ def measure(preset: Preset, wish: Wish) -> dict[str, Any]:
     Returns: the report; `absent` says in words what was not measured and why.
     Raises: UsageError for material that cannot be used, ModelError, OutputError when the sheet cannot be written.
     """
-    _check_places(wish)
+    check_places(json=wish.json, sheet=wish.sheet)
     sets = faces_data.find_sets(wish.data)
     painted = faces_data.thinned(faces_data.find_painted(wish.data), wish.limit)
     faceless = faces_data.find_faceless(wish.data)
@@ -94,21 +93,8 @@ def measure(preset: Preset, wish: Wish) -> dict[str, Any]:
     return report
 
 
-def _check_places(wish: Wish) -> None:
-    for option, path in (("--json", wish.json), ("--sheet", wish.sheet)):
-        if path is not None and (path.is_dir() or not path.resolve().parent.is_dir()):
-            raise OutputError(f"{path} cannot be written; choose a file in a folder that exists with {option}")
-
-
 def _head(preset: Preset, wish: Wish) -> dict[str, Any]:
-    return {
-        "live": __version__,
-        "machine": machine(),
-        "data": str(wish.data),
-        "preset": preset.about,
-        "limit": wish.limit,
-        "trained_on_too": wish.every,
-    }
+    return head(data=str(wish.data), preset=preset.about, limit=wish.limit, trained_on_too=wish.every)
 
 
 def _measure_sets(

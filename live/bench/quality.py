@@ -16,7 +16,6 @@ from typing import Any
 
 import cv2
 
-from live import __version__
 from live.bench import faces_data
 from live.bench.quality_judge import JUDGE, Judge
 from live.bench.quality_material import (
@@ -32,9 +31,9 @@ from live.bench.quality_report import merged, table
 from live.bench.quality_run import Person, Run, Show, put_on
 from live.bench.quality_sheet import Sheet
 from live.bench.quality_wearing import Wearer
-from live.bench.speed import machine
+from live.bench.report import check_places, head
 from live.config import Preset
-from live.errors import OutputError, UsageError
+from live.errors import UsageError
 from live.privacy import Rules
 from live.studio import build_engine, build_masker, look_at_photos
 from live.swap.contract import Engine
@@ -107,7 +106,7 @@ def measure(preset: Preset, wish: Wish, *, engines: Callable[[Preset], Engine] =
     - `swap_ms`: median time of the engine's `swap`, waiting for the masker included.
     Raises: UsageError for material that is missing or of no use, ModelError, OutputError for the sheet.
     """
-    _check_places(wish)
+    check_places(json=wish.json, sheet=wish.sheet)
     portraits = find_portraits(wish.data)
     names, clips = choose_sources(portraits, wish.sources), choose_clips(wish.data, wish.clips)
     judge = Judge(wish.data / JUDGE)
@@ -127,12 +126,6 @@ def measure(preset: Preset, wish: Wish, *, engines: Callable[[Preset], Engine] =
     if wish.sheet is not None:
         parts.sheet.write(wish.sheet)
     return _report(preset, wish, parts, runs)
-
-
-def _check_places(wish: Wish) -> None:
-    for option, path in (("--json", wish.json), ("--sheet", wish.sheet)):
-        if path is not None and (path.is_dir() or not path.resolve().parent.is_dir()):
-            raise OutputError(f"{path} cannot be written; choose a file in a folder that exists with {option}")
 
 
 def _load(
@@ -183,12 +176,7 @@ def _report(preset: Preset, wish: Wish, parts: _Parts, runs: list[Run]) -> dict[
         chosen = [row for row in rows if clip in (None, row[0].clip) and source in (None, row[0].source)]
         return {f"{shape:g}": merged([found for run, found in chosen if run.shape == shape]) for shape in wish.shapes}
 
-    return {
-        "live": __version__,
-        "machine": machine(),
-        "data": str(wish.data),
-        "preset": preset.about,
-        "limit": wish.limit,
+    return head(data=str(wish.data), preset=preset.about, limit=wish.limit) | {
         "labels": None if wish.clip_labels is None else str(wish.clip_labels),
         "people": parts.people,
         "total": by_shape(),

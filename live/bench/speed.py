@@ -6,16 +6,13 @@ saturated is throughput. Knows only what the meter says.
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import time
 from pathlib import Path
 from typing import Any
 
-from live import __version__
+from live.bench.report import head
 from live.config import Preset
-from live.errors import OutputError
 from live.studio import Ask, build
 
 WARM_UP_S = 3.0
@@ -26,11 +23,7 @@ MODES = {"paced": "real", "saturated": "max"}
 def measure(preset: Preset, input: str, seconds: float) -> dict[str, Any]:
     """Run both modes. Returns the report: machine, preset, and per mode the meter's summary."""
     looped = preset.model_copy(update={"capture": preset.capture.model_copy(update={"loop": True})})
-    return {
-        "live": __version__,
-        "machine": machine(),
-        "input": input,
-        "preset": preset.about,
+    return head(input=input, preset=preset.about) | {
         "modes": {mode: _measure_mode(looped, input, pace, seconds) for mode, pace in MODES.items()},
     }
 
@@ -62,16 +55,6 @@ def _stolen_s() -> float:
     return int(path.read_text().split()[8]) / os.sysconf("SC_CLK_TCK") if path.exists() else 0.0
 
 
-def machine() -> dict[str, Any]:
-    """What the numbers were measured on."""
-    name = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        models = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
-        name = models[0] if models else name
-    return {"cpu": name, "cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()}
-
-
 def table(report: dict[str, Any]) -> str:
     """The report for people."""
     who = report["machine"]
@@ -96,11 +79,3 @@ def table(report: dict[str, Any]) -> str:
         if numbers["first_swapped_s"] is not None:
             lines.append(f"  first swapped picture after {numbers['first_swapped_s']:.2f} s")
     return "\n".join(lines)
-
-
-def write_json(report: dict[str, Any], path: Path) -> None:
-    """Write the report. Raises: OutputError when the file cannot be written."""
-    try:
-        path.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}; choose another place with --json") from None

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 from live.bench import faces_clips, faces_data, faces_figures, faces_looking, faces_steadiness
 from live.bench.faces import Wish, measure, table
 from live.bench.faces_sheet import KEPT, Sheet
-from live.bench.speed import write_json
+from live.bench.report import write_json
 from live.config import load_preset
 from live.errors import OutputError, UsageError
 from live.pixels.people import read_person

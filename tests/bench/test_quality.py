@@ -12,7 +12,7 @@ from live import cli
 from live.bench import faces_data
 from live.bench.quality import Wish, measure, table
 from live.bench.quality_material import read_source
-from live.bench.speed import write_json
+from live.bench.report import write_json
 from live.config import load_preset
 from live.errors import LiveError, OutputError, UsageError
 from live.swap.contract import Worn

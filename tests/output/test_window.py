@@ -21,7 +21,7 @@ from .frames import format_of, noise
 WAIT_S = 40.0
 OPENINGS, PAINTED_S = 6, 8.0
 """Qt 5.15, of which OpenCV's windows are made, now and then misses on a busy machine that its window was mapped, and
-paints nothing (measured with nothing but OpenCV: 1 of 20 with a window manager, 4 of 20 without)."""
+paints nothing (measured: 1 of 20 windows with a window manager, 4 of 20 without; OpenCV alone does it too)."""
 GRAB = """
 import sys, av
 container = av.open(sys.argv[1], format="x11grab")
