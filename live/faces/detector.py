@@ -7,9 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from live.errors import ModelError
 from live.nets.onnx import Network
 from live.pixels import host
-from live.values import Detection, Frame, Pixels
+from live.values import Detection, Floats, Frame, Pixels
 
 OVERLAP = 0.4
 """Detections that overlap more (intersection over union) are the same face."""
@@ -41,7 +42,16 @@ class Detector:
 
         Args: thumbnail and scale as `thumbnail` returned them.
         """
-        boxes, scores, points = (output[0] for output in self._network.run(image=thumbnail[None]))
+        return self.chosen(*(output[0] for output in self._network.run(image=thumbnail[None])), scale)
+
+    def chosen(self, boxes: Floats, scores: Floats, points: Floats, scale: float) -> list[Detection]:
+        """Choose among what the network answered, best first, in frame px.
+
+        Args: boxes (K, 4), scores (K,), points (K, 5, 2) in thumbnail px; scale from frame px to thumbnail px.
+        Raises: ModelError for scores that are no numbers: silence would mean that nobody is in the picture.
+        """
+        if not np.isfinite(scores).all():
+            raise ModelError("the detector's answer is not finite")
         keep = np.flatnonzero(scores >= self._score)
         if not keep.size:
             return []

@@ -5,9 +5,11 @@ Says what it saw, including what it lost; whether a frame may be shown is decide
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -55,6 +57,16 @@ class Options:
     steadiness: float = 0.5
 
 
+class Found(NamedTuple):
+    """A face on the place where it was followed to."""
+
+    raw: Floats
+    """(478, 3) frame px."""
+    score: float
+    smooth: Floats | None = None
+    """(478, 3) frame px; None: to be smoothed here."""
+
+
 @dataclass(slots=True)
 class Track:
     """A face that is being followed."""
@@ -84,7 +96,7 @@ class Tracker:
     """Perception of one capture."""
 
     def __init__(self, detector: Detector, landmarker: Landmarker, options: Options) -> None:
-        self._detector = detector
+        self.detector = detector
         self._landmarker = landmarker
         self._options = options
         self._tracks: list[Track] = []
@@ -94,20 +106,46 @@ class Tracker:
         # The detector looks while the landmarker follows: on two cores a frame is about 3 ms younger when it leaves.
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="detector")
 
+    @property
+    def least_score(self) -> float:
+        """Of the landmarker, for a face that is followed."""
+        return self._options.track_score
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """What is followed, oldest first."""
+        return tuple(self._tracks)
+
     def look(self, frame: Frame, now_s: float) -> tuple[list[Face], Seen]:
         """Find and follow the faces of the next frame.
 
         Returns: the faces, oldest track first, and what privacy has to know.
         """
+        due = self.is_due()
+        overview = self._beside.submit(self._overlook, frame, due=due)
+        found = self.look_again(frame)
+        detections, cut = overview.result()
+        return self.judge(frame, now_s, found, detections, cut=cut)
+
+    def is_due(self) -> bool:
+        """Whether the detector has to look at the next frame. To be asked once per frame."""
         due = not self._tracks or self._frames % self._options.detector_every == 0
         self._frames += 1
-        overview = self._beside.submit(self._overlook, frame, due=due)
-        lost = self._follow(frame, now_s)
-        detections, cut = overview.result()
+        return due
+
+    def judge(
+        self, frame: Frame, now_s: float, found: Mapping[int, Found], detections: list[Detection] | None, *, cut: bool
+    ) -> tuple[list[Face], Seen]:
+        """Say what became of the tracks in a frame, and begin new ones.
+
+        Args: found by track, for those that were looked for; detections None when the detector did not look.
+        Returns: as `look`.
+        """
+        lost = self._follow(found, now_s)
         if cut:
             self._tracks, lost = [], []
-        if not due and (cut or lost):
-            detections = self._detector.detect(*self._detector.thumbnail(frame))
+        if detections is None:
+            detections = self.detector.detect(*self.detector.thumbnail(frame)) if cut or lost else []
         unmatched: list[Rectangle] = []
         doubtful = [track.box for track in lost if not track.sure]
         for detection in self._reconcile(detections, now_s):
@@ -123,30 +161,39 @@ class Tracker:
         surely_lost = tuple(track.box for track in lost if track.sure)
         return faces, Seen(found, surely_lost, tuple(unmatched), tuple(doubtful), cut)
 
-    def _overlook(self, frame: Frame, *, due: bool) -> tuple[list[Detection], bool]:
+    def _overlook(self, frame: Frame, *, due: bool) -> tuple[list[Detection] | None, bool]:
         """Look at the whole frame: the detections, if the detector is due, and whether the scene has changed."""
-        thumbnail, scale = self._detector.thumbnail(frame)
-        return self._detector.detect(thumbnail, scale) if due else [], self._is_cut(thumbnail)
+        thumbnail, scale = self.detector.thumbnail(frame)
+        return self.detector.detect(thumbnail, scale) if due else None, self.is_cut(thumbnail)
 
-    def _is_cut(self, thumbnail: Pixels) -> bool:
+    def is_cut(self, thumbnail: Pixels) -> bool:
+        """Whether the scene changed between the last thumbnail and this one. To be asked once per frame, in order."""
         tiny = cv2.resize(thumbnail, TINY_PX, interpolation=cv2.INTER_AREA)
         before, self._tiny = self._tiny, tiny
         if before is None or cv2.norm(tiny, before, cv2.NORM_L1) < CUT_DIFFERENCE * tiny.size:
             return False
         return cv2.compareHist(_colours(before), _colours(tiny), cv2.HISTCMP_BHATTACHARYYA) > CUT_COLOURS
 
-    def _follow(self, frame: Frame, now_s: float) -> list[Track]:
-        """Move every track to this frame; returns those that were lost."""
+    def look_again(self, frame: Frame) -> dict[int, Found]:
+        """Look at the place where each track was."""
         if not self._tracks:
-            return []
+            return {}
         matrices = np.stack([patch_from_landmarks(track.raw) for track in self._tracks])
         landmarks, scores = self._landmarker.look(frame, matrices)
+        return {track.number: Found(*row) for track, *row in zip(self._tracks, landmarks, scores.tolist())}
+
+    def _follow(self, found: Mapping[int, Found], now_s: float) -> list[Track]:
+        """Move the tracks that were looked for to this frame; returns those that were lost."""
         kept, lost = [], []
-        for track, points, score in zip(self._tracks, landmarks, scores):
+        for track in self._tracks:
+            if track.number not in found:
+                kept.append(track)
+                continue
+            points, score, smooth = found[track.number]
             needed = self._options.track_score if now_s - track.confirmed_s < UNCONFIRMED_S else VERY_GOOD
             if score >= needed and _plausible(points, track.raw):
-                track.raw, track.score = points, float(score)
-                track.landmarks = track.filter.smooth(points, now_s)
+                track.raw, track.score = points, score
+                track.landmarks = track.filter.smooth(points, now_s) if smooth is None else smooth
                 track.sure = track.sure or now_s - track.begun_s >= SURE_AFTER_S
                 kept.append(track)
             else:

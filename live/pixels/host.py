@@ -49,7 +49,7 @@ def plane_shapes(format: PixelFormat, width_px: int, height_px: int) -> list[tup
 
 
 @lru_cache(maxsize=8)
-def _to_bgr_matrix(colour: Colour) -> Floats:
+def to_bgr_matrix(colour: Colour) -> Floats:
     """(3, 4) from Y, U, V, 1 in 0..255 to B, G, R in 0..255. Source: BT.601-7 / BT.709-6, section 3."""
     red, blue = LUMA_WEIGHTS[colour.matrix]
     green = 1.0 - red - blue
@@ -66,9 +66,9 @@ def _to_bgr_matrix(colour: Colour) -> Floats:
 
 
 @lru_cache(maxsize=8)
-def _from_bgr_matrix(colour: Colour) -> Floats:
-    """(3, 4), the inverse of `_to_bgr_matrix`."""
-    forward = _to_bgr_matrix(colour).astype(np.float64)
+def from_bgr_matrix(colour: Colour) -> Floats:
+    """(3, 4), the inverse of `to_bgr_matrix`."""
+    forward = to_bgr_matrix(colour).astype(np.float64)
     inverse = np.linalg.inv(forward[:, :3])
     return np.hstack([inverse, -inverse @ forward[:, 3:]]).astype(np.float32)
 
@@ -93,7 +93,7 @@ def read_region(frame: Frame, box: Box) -> Pixels:
     luma, u, v = _yuv_views(frame, box)
     size = (x2 - x1, y2 - y1)
     yuv = cv2.merge([luma, _grow(u, size, frame.format), _grow(v, size, frame.format)])
-    return cv2.transform(yuv, _to_bgr_matrix(frame.colour))
+    return cv2.transform(yuv, to_bgr_matrix(frame.colour))
 
 
 def paste(frame: Frame, box: Box, bgr: Pixels, alpha: Pixels) -> None:
@@ -108,7 +108,7 @@ def paste(frame: Frame, box: Box, bgr: Pixels, alpha: Pixels) -> None:
     if frame.format is PixelFormat.GRAY:
         _blend(frame.planes[0][y1:y2, x1:x2], cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY), alpha)
         return
-    new_luma, new_u, new_v = cv2.split(cv2.transform(bgr, _from_bgr_matrix(frame.colour)))
+    new_luma, new_u, new_v = cv2.split(cv2.transform(bgr, from_bgr_matrix(frame.colour)))
     luma, u, v = _yuv_views(frame, box)
     _blend(luma, new_luma, alpha)
     small_alpha = _shrink(alpha, frame.format)
@@ -152,7 +152,7 @@ def thumbnail(frame: Frame, width_px: int, height_px: int) -> Pixels:
         return cv2.cvtColor(_scale(frame.planes[0], size), cv2.COLOR_GRAY2BGR)
     luma, u, v = _yuv_views(frame, (0, 0, frame.width_px, frame.height_px))
     yuv = cv2.merge([_scale(luma, size), _scale(u, size), _scale(v, size)])
-    return cv2.transform(yuv, _to_bgr_matrix(frame.colour))
+    return cv2.transform(yuv, to_bgr_matrix(frame.colour))
 
 
 def cut_patch(frame: Frame, matrix: Floats, side_px: int) -> Pixels:
@@ -173,7 +173,7 @@ def cut_patch(frame: Frame, matrix: Floats, side_px: int) -> Pixels:
     chroma_matrix[:, :2] *= np.array([across, down], np.float32)
     u, v = (_warp(plane, chroma_matrix, side_px, outside=128) for plane in (u, v))
     yuv = cv2.merge([_warp(luma, matrix, side_px), u, v])
-    return cv2.transform(yuv, _to_bgr_matrix(frame.colour))
+    return cv2.transform(yuv, to_bgr_matrix(frame.colour))
 
 
 def duplicate(frame: Frame) -> Frame:
@@ -271,8 +271,8 @@ def _planes_of(bgr: Pixels, format: PixelFormat, colour: Colour) -> tuple[Pixels
     if format is PixelFormat.GRAY:
         return (cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY),)
     # Chroma of the shrunk picture is the shrunk chroma, at a fraction of the work.
-    luma = cv2.extractChannel(cv2.transform(bgr, _from_bgr_matrix(colour)), 0)
-    u, v = cv2.split(cv2.transform(_shrink(bgr, format), _from_bgr_matrix(colour)[1:]))
+    luma = cv2.extractChannel(cv2.transform(bgr, from_bgr_matrix(colour)), 0)
+    u, v = cv2.split(cv2.transform(_shrink(bgr, format), from_bgr_matrix(colour)[1:]))
     if format is PixelFormat.YUYV and bgr.shape[1] % 2:
         luma = cv2.copyMakeBorder(luma, 0, 0, 0, 1, cv2.BORDER_REPLICATE)
     if format is PixelFormat.NV12:

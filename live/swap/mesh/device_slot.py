@@ -19,8 +19,6 @@ from live.swap.mesh.canvas import GRID
 from live.swap.mesh.texture import SIZE_PX, Texture
 from live.swap.mesh.topology import VERTICES
 
-SLOTS_PX = (256, 512, 1024)
-"""Sides of the slots; a region that is larger than the largest is to be scaled down before."""
 MASK_PX = 128
 """Side of the masks of what covers a face; masks of another size are resized."""
 
@@ -67,11 +65,6 @@ class Takeover(NamedTuple):
     before: Wearing
     share: Tensor
     """(N,) 0..1: how far the newer ones have taken over; 1 where nothing changes."""
-
-
-def slot_px(width_px: int, height_px: int) -> int | None:
-    """Return the side of the smallest slot that holds a region; None: it has to be scaled down."""
-    return next((side for side in SLOTS_PX if side >= max(width_px, height_px)), None)
 
 
 def faces_of(jobs: Sequence[Job], shape: float, side_px: int, device: torch.device | str = "cpu") -> Faces:

@@ -110,3 +110,11 @@ def chosen(takes: Tensor, new: State, old: State) -> State:
     lens = Lens(*(choose(one, other) for one, other in zip(new.lens, old.lens)))
     rest = {name: choose(getattr(new, name), getattr(old, name)) for name in State._fields if name != "lens"}
     return State(**rest, lens=lens)
+
+
+def store(tables: State, rows: Tensor, new: State) -> None:
+    """Write the states of N faces into rows (N,) of tables, in place."""
+    for name in State._fields:
+        table, values = getattr(tables, name), getattr(new, name)
+        for into, value in zip(table, values) if isinstance(table, Lens) else ((table, values),):
+            into.index_copy_(0, rows, value)

@@ -12,12 +12,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from live.config import load_preset
 from live.faces.masker import Masker, patch_matrix
 from live.pixels import host
+from live.pixels.device import slot_px
 from live.resources import models_dir
 from live.studio import build_tracker
 from live.swap.contract import Job, Visible
 from live.swap.mesh import MeshEngine, MeshOptions
 from live.swap.mesh.device import MeshStep, options_of
-from live.swap.mesh.device_slot import Takeover, faces_of, slot_px, wearing_of
+from live.swap.mesh.device_slot import Takeover, faces_of, wearing_of
 from live.values import Settings, SourceFace
 from tests.swap.mesh.test_engine import composited, head, picture
 
@@ -360,7 +361,7 @@ def test_a_captured_step_serves_other_faces(step, engine):
 
 
 def test_a_region_that_fits_no_slot_is_refused(step, engine):
-    assert [slot_px(*size) for size in ((256, 200), (257, 30), (1024, 600), (1025, 8))] == [256, 512, 1024, None]
+    assert [slot_px(*size) for size in ((256, 200), (257, 30), (1024, 600), (2305, 8))] == [256, 512, 1152, None]
     with pytest.raises(ValueError, match="does not fit a slot of 128 px"):
         faces_of([face(120)], 0.5, 128)
 

@@ -1,0 +1,74 @@
+"""Where tensors are computed: a CUDA device with its streams, events and graphs, or the CPU with none of them.
+
+The same calls work on both, so that everything above is tested without a GPU: on the CPU a stream does its work at once
+and an event has always happened. Knows nothing about networks or faces.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+
+CAPTURE_LOCK = threading.Lock()
+"""One graph is captured at a time in this process."""
+
+
+class Place:
+    """One device."""
+
+    def __init__(self, device: str | torch.device = "cpu") -> None:
+        self.device = torch.device(device)
+        self.is_cuda = self.device.type == "cuda"
+        self._pool: Any = None
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return torch.cuda.get_device_name(self.device) if self.is_cuda else "CPU"
+
+    def stream(self, *, urgent: bool = False) -> Any:
+        """Return a new stream; None on the CPU. Urgent ones go first."""
+        return torch.cuda.Stream(self.device, priority=-1 if urgent else 0) if self.is_cuda else None
+
+    def on(self, stream: Any) -> AbstractContextManager[Any]:
+        """Everything within is queued on a stream."""
+        return torch.cuda.stream(stream) if stream is not None else nullcontext()
+
+    def event(self, *, timed: bool = False) -> Any:
+        """Return an event; waiting for it gives the processor away."""
+        return torch.cuda.Event(enable_timing=timed, blocking=True) if self.is_cuda else None
+
+    def pinned(self, *shape: int) -> Tensor:
+        """Return host memory (uint8, zeroed) that the device reads and writes by itself."""
+        return torch.zeros(shape, dtype=torch.uint8, pin_memory=self.is_cuda)
+
+    def bytes(self, *shape: int) -> Tensor:
+        """Return device memory (uint8, zeroed)."""
+        return torch.zeros(shape, dtype=torch.uint8, device=self.device)
+
+    def capture(self, work: Callable[[], None], stream: Any) -> Callable[[], None]:
+        """Return what repeats `work`: a CUDA graph of it, on the CPU `work` itself.
+
+        `work` runs a few times first: libraries choose their kernels then. Its tensors have to be the same every time.
+        All graphs of a place share their memory: they may only run one after the other, on one stream.
+        """
+        if not self.is_cuda:
+            return work
+        with CAPTURE_LOCK, torch.cuda.device(self.device):
+            stream.wait_stream(torch.cuda.current_stream(self.device))
+            with torch.cuda.stream(stream):
+                for _ in range(3):
+                    work()
+            stream.synchronize()
+            if self._pool is None:
+                self._pool = torch.cuda.graph_pool_handle()
+            graph = torch.cuda.CUDAGraph()
+            # thread_local: other threads go on using the device meanwhile
+            with torch.cuda.graph(graph, pool=self._pool, stream=stream, capture_error_mode="thread_local"):
+                work()
+        return graph.replay

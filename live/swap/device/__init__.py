@@ -1,0 +1,1 @@
+"""Swapping on the device: regions go up once, are finished there, and come down once."""

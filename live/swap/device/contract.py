@@ -1,0 +1,73 @@
+"""What every engine on the device promises. Knows tensors, tracks' rows and source faces; nothing about frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from torch import Tensor
+
+from live.faces.device_look import Where
+from live.nets.packing import Field, Rows
+from live.values import Settings, SourceFace
+
+
+class Target(NamedTuple):
+    """N target faces as the step found them."""
+
+    picture: Tensor
+    """(N, 3, S, S) float32 BGR 0..255: the region in the upper left corner, 0 beside it."""
+    extent: Tensor
+    """(N, 2) float32: rows and columns of the region."""
+    inside: Tensor
+    """(N, 1, S, S) 1 in the region, 0 beside it."""
+    landmarks: Tensor
+    """(N, 478, 3) px of the region, smoothed."""
+    mask: Tensor
+    """(N, V, V) 0..1, 1 where the face is seen."""
+    matrix: Tensor
+    """(N, 2, 3) region px -> mask px."""
+    masked: Tensor
+    """(N,) bool: whether there is such a mask."""
+    where: Where
+    """Which track each row belongs to."""
+
+
+class Dressed(NamedTuple):
+    """The swapped faces."""
+
+    pixels: Tensor
+    """(N, 3, S, S) float32 BGR 0..255."""
+    alpha: Tensor
+    """(N, 1, S, S) 0..255, whole levels: how much of `pixels` replaces the region; 0 outside the face."""
+    opacity: Tensor
+    """(N,) 0..1 of the face itself, as contract.Worn's: below 1 it is not proven."""
+    ok: Tensor
+    """(N,) bool: False where nothing could be made of it; alpha is then 0."""
+
+
+class Wear(Protocol):
+    """An engine on the device. `__call__` is captured in a graph; the rest belongs to the host."""
+
+    name: str
+    takes: Sequence[Field]
+    """What it wants to be told about each row."""
+
+    def prepare(self, source: SourceFace) -> None:
+        """Bring a source face to the device, once. Slow; from any thread; again for the same key: free."""
+        ...
+
+    def fill(self, rows: Rows, number: int, source: SourceFace, track: int, settings: Settings, now_s: float) -> None:
+        """Write row `number` of `takes`.
+
+        Args: track: row of the tables.
+        """
+        ...
+
+    def forget(self, track: int) -> None:
+        """A row of the tables belongs to another track from now on."""
+        ...
+
+    def __call__(self, target: Target, given: Mapping[str, Tensor]) -> Dressed:
+        """Swap N faces. No syncs, no shapes that depend on values."""
+        ...

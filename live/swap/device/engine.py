@@ -1,0 +1,113 @@
+"""What all sessions of one device share: the batcher with its steps, what is remembered of tracks, and the wear.
+
+Steps are made per slot size, pixel format and colours as frames ask for them. Knows tensors and rows; knows nothing
+about frames' numbers, proofs or outputs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from live.faces.device_look import Cover, Look
+from live.nets.batcher import BUCKETS, Batcher, DeviceError
+from live.nets.place import Place
+from live.pixels.device import SLOTS_PX, Layout
+from live.swap.device.contract import Wear
+from live.swap.device.step import DetectStep, SwapStep
+from live.values import Colour, PixelFormat, SourceFace
+
+TRACKS = 64
+"""Rows of the tables of what is remembered, the first of which is nobody's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """The embedded networks as modules on the device."""
+
+    detector: nn.Module
+    landmarker: nn.Module
+    masker: nn.Module | None
+
+
+class DeviceEngine:
+    """One device with one wear. Calls may come from the threads of several sessions."""
+
+    def __init__(
+        self, place: Place, networks: Networks, wear: Wear, *, steadiness: float, mask_steadiness: float, most: int = 8
+    ) -> None:
+        """Args: wear: made for TRACKS rows; steadiness, mask_steadiness as in presets; most faces of a batch."""
+        self.place, self.wear, self.most = place, wear, most
+        self.batcher = Batcher(place, most=most)
+        self._networks = networks
+        self._look = Look(networks.landmarker, TRACKS, steadiness, place.device)
+        self._cover = None
+        if networks.masker is not None:
+            self._cover = Cover(networks.masker, TRACKS, mask_steadiness, place.device)
+        self._free = list(range(1, TRACKS))
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.wear.name} on {self.place.name}"
+
+    def prepare(self, source: SourceFace) -> None:
+        """Bring a source face to the device; free when it is there."""
+        with torch.inference_mode():
+            self.wear.prepare(source)
+
+    def take_track(self) -> int:
+        """Return a row of the tables for a new track. Raises: DeviceError when all are taken."""
+        with self._lock:
+            if not self._free:
+                raise DeviceError(
+                    f"more than {TRACKS - 1} faces at once in all sessions; the device keeps no more apart"
+                )
+            return self._free.pop(0)
+
+    def give_track(self, row: int) -> None:
+        """A track ended."""
+        self.wear.forget(row)
+        with self._lock:
+            self._free.append(row)
+
+    def swap_key(self, format: PixelFormat, colour: Colour, side_px: int) -> Hashable:
+        """Return the key of the step for such slots, made at the first call."""
+        key = ("swap", format, colour, side_px)
+        if not self.batcher.knows(key):
+            layout = Layout(format, side_px, colour)
+            step = SwapStep(layout, self._look, self._cover, self.wear, self.place.device)
+            self.batcher.add(key, step)
+        return key
+
+    def detect_key(self, height_px: int, width_px: int) -> Hashable:
+        """Return the key of the detector's step for such thumbnails, made at the first call."""
+        key = ("detect", height_px, width_px)
+        if not self.batcher.knows(key):
+            step = DetectStep(self._networks.detector, height_px, width_px, self.place.device)
+            self.batcher.add(key, step, stream="detector")
+        return key
+
+    def warm(
+        self,
+        format: PixelFormat,
+        colour: Colour,
+        size_px: tuple[int, int],
+        thumbnail_px: tuple[int, int],
+        counts: Sequence[int] = BUCKETS[:1],
+    ) -> None:
+        """Capture the graphs that frames of this kind will need. Slow; before the first frame.
+
+        Args: size_px, thumbnail_px: width and height; counts: faces in a frame.
+        """
+        self.batcher.warm(self.detect_key(thumbnail_px[1], thumbnail_px[0]), (1,))
+        needed = min(max(size_px), SLOTS_PX[-1])
+        for side in SLOTS_PX:
+            self.batcher.warm(self.swap_key(format, colour, side), counts)
+            if side >= needed:
+                break

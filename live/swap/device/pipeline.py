@@ -1,0 +1,300 @@
+"""What happens to one frame on the device's path: begin (cut, send), finish (receive, judge, paste, prove).
+
+A frame can begin while the one before is still computed: its regions are cut where the newest known landmarks, moved
+on, expect the faces. A face that left its region, or is new, is sent again within the same frame. Knows frames and tracks;
+what is computed is in step.py. Fails closed like swap/pipeline.py: whatever did not come back finished is not proven.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from live.faces.landmarker import MARGIN, MESH_POINTS
+from live.faces.tracker import Found, Track, Tracker
+from live.meter import Meter
+from live.nets.batcher import Ticket
+from live.pixels.device import alphas_of, lay_over_shared, parts_of, slot_px
+from live.privacy import Rectangle, Rules, Seen, Watch
+from live.swap.device.engine import DeviceEngine
+from live.swap.pipeline import LEAST_PX, OPAQUE
+from live.values import Box, Detection, Face, Floats, Frame, Pixels, Settings, Swapped
+
+ROOM = 1.15
+"""How much larger a region is than the patch that the landmarker cuts: for motion."""
+LEAST_ROOM = 0.2
+"""Of the face's size around the mesh: what a region has at least, where the larger one fits no slot."""
+
+
+@dataclass(slots=True)
+class Sent:
+    """A face on its way."""
+
+    track: Track
+    box: Box
+    ticket: Ticket
+    number: int
+    """Its row of the ticket."""
+
+    def given(self, name: str) -> NDArray[Any]:
+        """What was sent."""
+        return self.ticket.rows[name][self.number]
+
+    def got(self, name: str) -> NDArray[Any]:
+        """What came back; waits for it. Raises: DeviceError."""
+        return self.ticket.result()[name][self.number]
+
+
+@dataclass(slots=True)
+class Pending:
+    """A frame that has begun."""
+
+    frame: Frame
+    settings: Settings
+    now_s: float
+    cut: bool
+    scale: float
+    detector: Ticket | None
+    looked_for: tuple[Track, ...] = ()
+    """The tracks there were when the frame began."""
+    sent: list[Sent] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Memory:
+    """What the host remembers of a track that the device follows."""
+
+    row: int
+    """Of the device's tables."""
+    then_s: float
+    """Time of the frame that was sent last."""
+    middle: Floats
+    """(2,) px of the frame, of the mesh when it was last seen, ..."""
+    speed: Floats
+    """... and how far it moved per frame."""
+
+
+class DevicePipeline:
+    """Swaps the faces of one capture's frames, in order, two of them under way."""
+
+    depth = 2
+
+    def __init__(self, tracker: Tracker, engine: DeviceEngine, rules: Rules, meter: Meter) -> None:
+        self._tracker, self._engine, self._meter = tracker, engine, meter
+        self._watch = Watch(rules)
+        self._memories: dict[int, Memory] = {}
+
+    def process(self, frame: Frame, settings: Settings, now_s: float) -> Swapped:
+        """Swap the faces of a frame, in place. As Pipeline.process."""
+        return self.finish(self.begin(frame, settings, now_s))
+
+    def begin(self, frame: Frame, settings: Settings, now_s: float) -> Pending:
+        """Send a frame's thumbnail and regions to the device; waits for nothing.
+
+        Raises: any error of the device; nothing is under way then.
+        """
+        try:
+            with self._meter.stage("begin"), ExitStack() as undo:
+                thumbnail, scale = self._tracker.detector.thumbnail(frame)
+                cut = self._tracker.is_cut(thumbnail)
+                detector = None
+                if self._tracker.is_due():
+                    detector = self._engine.batcher.reserve(self._engine.detect_key(*thumbnail.shape[:2]))
+                    undo.callback(detector.release)
+                    detector.rows["image"][0] = thumbnail
+                    detector.commit()
+                pending = Pending(frame, settings, now_s, cut, scale, detector)
+                undo.callback(_release, pending.sent)
+                if not cut:
+                    pending.looked_for = self._tracker.tracks
+                    self._send(pending, pending.looked_for)
+                undo.pop_all()
+                return pending
+        except Exception:
+            self._watch.blind(now_s)
+            raise
+
+    def finish(self, pending: Pending) -> Swapped:
+        """Wait for a frame, paste what came back into it, and state what is known about it.
+
+        Raises: any error of the device or perception; the frame may then hold bare or half swapped faces.
+        """
+        frame, now_s = pending.frame, pending.now_s
+        try:
+            try:
+                with self._meter.stage("wait"):
+                    found = self._receive(pending)
+                    detections = self._detections(pending)
+                with self._meter.stage("judge"):
+                    faces, seen = self._tracker.judge(frame, now_s, found, detections, cut=pending.cut)
+                    self._forget_ended()
+            except Exception:
+                self._watch.blind(now_s)
+                raise
+            return self._swapped(pending, faces, seen)
+        finally:
+            _release(pending.sent)
+            if pending.detector is not None:
+                pending.detector.release()
+
+    def _swapped(self, pending: Pending, faces: list[Face], seen: Seen) -> Swapped:
+        worn = pending.settings.source is not None
+        swapped: list[Rectangle] = []
+        try:
+            if worn and faces:
+                followed = {face.track for face in faces}
+                ready = self._complete(pending, [track for track in self._tracker.tracks if track.number in followed])
+                with self._meter.stage("paste"):
+                    swapped = _paste(pending.frame, ready)
+        finally:
+            proof = self._watch.prove(seen, swapped, worn=worn, now_s=pending.now_s)
+        return Swapped(pending.frame, proof, tuple(faces))
+
+    def _complete(self, pending: Pending, tracks: Sequence[Track]) -> list[Sent]:
+        """Return what came back of each track, after sending again whom the first round missed."""
+        ready = {sent.track.number: sent for sent in pending.sent if _lies_inside(sent, pending.frame)}
+        missing = [track for track in tracks if track.number not in ready]
+        if missing:
+            before = len(pending.sent)
+            with self._meter.stage("again"):
+                self._send(pending, missing, again=True)
+                for sent in pending.sent[before:]:
+                    if float(sent.got("score")) >= self._tracker.least_score and _lies_inside(sent, pending.frame):
+                        ready[sent.track.number] = sent
+        return [ready[track.number] for track in tracks if track.number in ready]
+
+    def _send(self, pending: Pending, tracks: Sequence[Track], *, again: bool = False) -> None:
+        """Send the regions of tracks, those of one slot size together, where there is a source face to wear."""
+        frame, source, by_slot = pending.frame, pending.settings.source, dict[int, list[tuple[Track, Box]]]()
+        for track in tracks if source is not None else ():
+            box = self._box(track, frame, again=again)
+            side = slot_px(box[2] - box[0], box[3] - box[1])
+            if side is not None and box[2] - box[0] >= LEAST_PX <= box[3] - box[1]:
+                by_slot.setdefault(side, []).append((track, box))
+        for side, group in by_slot.items():
+            ticket = self._engine.batcher.reserve(self._engine.swap_key(frame.format, frame.colour, side), len(group))
+            for number, (track, box) in enumerate(group):
+                pending.sent.append(Sent(track, box, ticket, number))
+                self._fill(pending, pending.sent[-1], again=again)
+            ticket.commit()
+
+    def _fill(self, pending: Pending, sent: Sent, *, again: bool) -> None:
+        """Write everything about one face into its row."""
+        track, now_s, rows, number = sent.track, pending.now_s, sent.ticket.rows, sent.number
+        memory, fresh = self._memories.get(track.number), again
+        if memory is None:
+            row, fresh = self._engine.take_track(), True
+            memory = self._memories[track.number] = Memory(row, now_s, _middle(track.raw), np.zeros(2, np.float32))
+        for part, plane in zip(parts_of(pending.frame, sent.box), _planes(sent.given)):
+            plane[: part.shape[0], : part.shape[1]] = part
+        x1, y1, x2, y2 = sent.box
+        about = {"extent": (y2 - y1, x2 - x1), "corner": (x1, y1), "track": memory.row, "before": -1, "last": 1}
+        about |= {"fresh": fresh, "elapsed_s": now_s - memory.then_s, "strength": pending.settings.strength}
+        for name, value in about.items():
+            rows[name][number] = value
+        if fresh:
+            rows["landmarks"][number] = track.raw
+        source = pending.settings.source
+        assert source is not None
+        self._engine.wear.fill(rows, number, source, memory.row, pending.settings, now_s)
+        memory.then_s = now_s
+
+    def _receive(self, pending: Pending) -> dict[int, Found]:
+        """Wait for the faces that were sent; a track that could not be sent (it left the frame) is lost."""
+        if pending.settings.source is None:
+            return self._tracker.look_again(pending.frame)
+        found = {track.number: Found(track.raw, 0.0) for track in pending.looked_for}
+        for sent in pending.sent:
+            raw = sent.got("raw").copy()
+            found[sent.track.number] = Found(raw, float(sent.got("score")), sent.got("smooth").copy())
+            memory = self._memories.get(sent.track.number)
+            if memory is not None:
+                middle = _middle(raw)
+                memory.middle, memory.speed = middle, middle - memory.middle
+        return found
+
+    def _detections(self, pending: Pending) -> list[Detection] | None:
+        if pending.detector is None:
+            return None
+        rows = pending.detector.result()
+        return self._tracker.detector.chosen(*(rows[name][0] for name in ("boxes", "scores", "points")), pending.scale)
+
+    def _box(self, track: Track, frame: Frame, *, again: bool) -> Box:
+        """Return the region to send: where the face is expected, with room, inside the frame; x1 and y1 even."""
+        mesh = track.raw[:MESH_POINTS, :2]
+        low, high = mesh.min(axis=0), mesh.max(axis=0)
+        memory = self._memories.get(track.number)
+        ahead = np.zeros(2, np.float32) if memory is None or again else memory.speed
+        middle, size = (low + high) / 2 + ahead, float((high - low).max())
+        half = np.full(2, ROOM * MARGIN * size / 2, np.float32) + np.abs(ahead)
+        limit = np.array((frame.width_px, frame.height_px))
+        if slot_px(*(int(each) for each in np.minimum(2 * half + 2, limit))) is None:
+            half = (high - low) * (0.5 + LEAST_ROOM)
+        x1, y1 = np.clip(np.floor(middle - half), 0, limit).astype(int) & ~1
+        x2, y2 = np.clip(np.ceil(middle + half), 0, limit).astype(int)
+        return int(x1), int(y1), int(x2), int(y2)
+
+    def _forget_ended(self) -> None:
+        followed = {track.number for track in self._tracker.tracks}
+        for number in [number for number in self._memories if number not in followed]:
+            self._engine.give_track(self._memories.pop(number).row)
+
+
+def _planes(part: Callable[[str], NDArray[Any]]) -> list[Pixels]:
+    """The planes of a face's slot, of what was sent or of what came back."""
+    found = []
+    for name in ("plane0", "plane1", "plane2"):
+        with suppress(KeyError):
+            found.append(part(name))
+    return found
+
+
+def _middle(landmarks: Floats) -> Floats:
+    return landmarks[:MESH_POINTS, :2].mean(axis=0)
+
+
+def _lies_inside(sent: Sent, frame: Frame) -> bool:
+    """Whether the whole face lies in the region that was sent, as far as it lies in the frame."""
+    mesh = sent.got("smooth")[:MESH_POINTS, :2]
+    low, high = mesh.min(axis=0), mesh.max(axis=0)
+    x1, y1, x2, y2 = sent.box
+    return bool(
+        (low[0] >= x1 or x1 == 0)
+        and (low[1] >= y1 or y1 == 0)
+        and (high[0] <= x2 or x2 == frame.width_px)
+        and (high[1] <= y2 or y2 == frame.height_px)
+    )
+
+
+def _paste(frame: Frame, ready: Sequence[Sent]) -> list[Rectangle]:
+    """Put finished regions into their frame. Returns the boxes of the faces that were swapped."""
+    done: list[Box] = []
+    for sent in ready:
+        parts, size = parts_of(frame, sent.box), (sent.box[3] - sent.box[1], sent.box[2] - sent.box[0])
+        finished, captured = (
+            [plane[: part.shape[0], : part.shape[1]] for part, plane in zip(parts, _planes(side))]
+            for side in (sent.got, sent.given)
+        )
+        if any(_overlap(sent.box, other) for other in done):
+            alphas = alphas_of(sent.got("alpha")[: size[0], : size[1]], frame.format, parts)
+            for each in zip(parts, captured, finished, alphas):
+                lay_over_shared(*each)
+        else:
+            for part, new in zip(parts, finished):
+                part[...] = new
+        done.append(sent.box)
+    return [sent.track.box for sent in ready if float(sent.got("opacity")) >= OPAQUE]
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _release(sent: Sequence[Sent]) -> None:
+    for one in sent:
+        one.ticket.release()

@@ -1,0 +1,113 @@
+"""One step of the device, in a straight line: convert, look, cover, wear, lay over, convert back.
+
+What a row takes and gives has a fixed size, so one CUDA graph serves every face of a slot size. Knows tensors; the
+host's side is in pipeline.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from live.faces.device_look import POINTS, Cover, Look, Where
+from live.faces.masker import SIDE_PX as MASK_PX
+from live.nets.packing import Field, Rows
+from live.pixels.device import Converter, Layout
+from live.swap.device.contract import Target, Wear
+
+ABOUT = (
+    Field("extent", (2,)),
+    Field("corner", (2,)),
+    Field("track", (), "int64"),
+    Field("before", (), "int64"),
+    Field("last"),
+    Field("fresh"),
+    Field("landmarks", (POINTS, 3)),
+    Field("elapsed_s"),
+    Field("strength"),
+)
+"""What the host says about each row; see device_look.Where."""
+
+
+class SwapStep:
+    """Region in, finished region out. Several steps of one engine share what it remembers."""
+
+    def __init__(self, layout: Layout, look: Look, cover: Cover | None, wear: Wear, device: torch.device | str) -> None:
+        side = layout.side_px
+        self._convert, self._look, self._cover, self._wear = Converter(layout, device), look, cover, wear
+        self.takes = (*layout.planes, *ABOUT, *wear.takes)
+        self.gives = (
+            *layout.planes,
+            Field("alpha", (side, side), "uint8"),
+            Field("raw", (POINTS, 3)),
+            Field("smooth", (POINTS, 3)),
+            Field("score"),
+            Field("opacity"),
+        )
+
+    def blank(self, given: Rows) -> None:
+        """Rows of nobody: an empty region, remembered in row 0."""
+        for name, rows in given.items():
+            rows[...] = 0 if name != "before" else -1
+        given["fresh"][...] = 1
+
+    def __call__(self, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Swap N rows; where a face could not be made, the region comes back as it came, with opacity 0."""
+        where = Where(**{name: given[name] for name in Where._fields})
+        inside = _inside(given["extent"], given["plane0"].shape[1])
+        picture = self._convert.bgr_of(given) * inside
+        looked = self._look(picture, where)
+        masks, matrices = self._masks(picture, looked.smooth, where)
+        offset = torch.cat([where.corner, torch.zeros_like(where.corner[:, :1])], dim=1)
+        landmarks = looked.smooth - offset[:, None]
+        masked = torch.full_like(where.last, float(self._cover is not None)) > 0
+        target = Target(picture, given["extent"], inside, landmarks, masks, matrices, masked, where)
+        dressed = self._wear(target, given)
+        sound = dressed.ok & (looked.score > 0)
+        alpha = torch.where(sound[:, None, None, None], dressed.alpha, 0)
+        alpha = torch.floor(alpha * given["strength"][:, None, None, None] + 0.01) * inside
+        return {
+            **self._convert.laid(given, dressed.pixels, alpha),
+            "alpha": alpha[:, 0],
+            "raw": looked.raw,
+            "smooth": looked.smooth,
+            "score": looked.score,
+            "opacity": torch.where(sound, dressed.opacity, 0),
+        }
+
+    def _masks(self, picture: Tensor, landmarks: Tensor, where: Where) -> tuple[Tensor, Tensor]:
+        if self._cover is not None:
+            return self._cover(picture, landmarks, where)
+        masks = picture.new_ones(len(picture), MASK_PX, MASK_PX)
+        return masks, picture.new_zeros(len(picture), 2, 3)
+
+
+class DetectStep:
+    """The detector on a thumbnail of the whole frame."""
+
+    def __init__(self, network: torch.nn.Module, height_px: int, width_px: int, device: torch.device | str) -> None:
+        """Args: network: models/detector.onnx as a module; the thumbnail's size, multiples of 32."""
+        self._network = network
+        with torch.inference_mode():
+            found = network(torch.zeros(1, height_px, width_px, 3, dtype=torch.uint8, device=device))
+        self.takes = (Field("image", (height_px, width_px, 3), "uint8"),)
+        names = ("boxes", "scores", "points")
+        self.gives = tuple(Field(name, tuple(part.shape[1:])) for name, part in zip(names, found, strict=True))
+
+    def blank(self, given: Rows) -> None:
+        """A black picture."""
+        given["image"][...] = 0
+
+    def __call__(self, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Boxes (N, K, 4), scores (N, K) and points (N, K, 5, 2) in px of the thumbnail."""
+        boxes, scores, points = self._network(given["image"])
+        return {"boxes": boxes, "scores": scores, "points": points}
+
+
+def _inside(extent: Tensor, side_px: int) -> Tensor:
+    """Return (N, 1, S, S) 1 in the region, 0 in the rest of the slot."""
+    pixel = torch.arange(side_px, device=extent.device)
+    rows, columns = (pixel < extent[:, axis, None] for axis in (0, 1))
+    return (rows[:, None, :, None] & columns[:, None, None, :]).float()
