@@ -13,9 +13,11 @@ import logging
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from live.capture.contract import Capture
 from live.errors import CaptureError, LiveError, OutputError
@@ -26,7 +28,7 @@ from live.output.contract import Output
 from live.pace import EverySoOften
 from live.pixels.curtain import blurred, slate
 from live.privacy import Gate, Rules, Switches, Verdict
-from live.swap.pipeline import Pipeline
+from live.swap.pipeline import Way
 from live.values import Frame, Proof, Settings, Sound, Swapped
 
 log = logging.getLogger(__name__)
@@ -55,12 +57,24 @@ class Lane:
     alive: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A frame on its way through the pipeline."""
+
+    frame: Frame
+    pending: Any
+    """What the pipeline's `begin` gave; None where it failed."""
+    begin_s: float
+    proof: Proof = Proof(False, "")
+    """Of a frame whose beginning failed."""
+
+
 @dataclass(slots=True)
 class Session:
     """One run: a capture, a pipeline, outputs. `start`, then `wait` or `stop`."""
 
     capture: Capture
-    pipeline: Pipeline
+    pipeline: Way
     outputs: list[Output]
     settings: Settings
     rules: Rules
@@ -160,35 +174,55 @@ class Session:
         return elapsed_s >= self.duration_s
 
     def _run_swap(self) -> None:
+        """Let frames begin and finish in their order; the next one may begin while one is computed elsewhere."""
         trouble = EverySoOften()
+        under_way: deque[Begun] = deque()
         try:
-            while not self._frames.finished:
-                frame = self._frames.take()
-                if frame is None:
-                    continue
-                swapped = self._swap(frame, trouble)
-                self.meter.reason = swapped.proof.reason
-                for lane in self._lanes:
-                    if lane.alive and not lane.inbox.put(swapped) and lane.alive:
-                        self.meter.count(f"dropped {lane.output.name}")
+            while not (self._frames.finished and not under_way):
+                frame = self._frames.take(0 if under_way else None)
+                if frame is not None:
+                    under_way.append(self._begin(frame, trouble))
+                if under_way and (frame is None or len(under_way) >= self.pipeline.depth):
+                    self._hand_over(self._finish(under_way.popleft(), trouble))
         finally:
+            for begun in under_way:
+                if begun.pending is not None:
+                    self.pipeline.drop(begun.pending)
             for lane in self._lanes:
                 lane.inbox.close()
 
-    def _swap(self, frame: Frame, trouble: EverySoOften) -> Swapped:
-        """One frame through the pipeline; any failure makes it not proven."""
-        settings = self.settings
+    def _begin(self, frame: Frame, trouble: EverySoOften) -> Begun:
+        begin_s = time.perf_counter()
         try:
-            with self.meter.stage("frame"):
-                swapped = self.pipeline.process(frame, settings, self._now_s(frame))
-                if self.badge is not None and swapped.proof.swapped:
-                    mark(frame, self.badge)
-                return swapped
+            return Begun(frame, self.pipeline.begin(frame, self.settings, self._now_s(frame)), begin_s)
         except Exception as error:
-            self.meter.count("failed")
-            if trouble.ready(time.monotonic()):
-                log.warning("frame %d failed: %s: %s", frame.number, type(error).__name__, error, exc_info=True)
-            return Swapped(frame, Proof(False, f"failed: {type(error).__name__}"))
+            return Begun(frame, None, begin_s, self._failed(frame, error, trouble))
+
+    def _finish(self, begun: Begun, trouble: EverySoOften) -> Swapped:
+        """The end of a frame's way through the pipeline; any failure makes it not proven."""
+        if begun.pending is None:
+            return Swapped(begun.frame, begun.proof)
+        try:
+            swapped = self.pipeline.finish(begun.pending)
+            if self.badge is not None and swapped.proof.swapped:
+                mark(begun.frame, self.badge)
+            return swapped
+        except Exception as error:
+            return Swapped(begun.frame, self._failed(begun.frame, error, trouble))
+        finally:
+            self.meter.stages_s["frame"].append(time.perf_counter() - begun.begin_s)
+
+    def _failed(self, frame: Frame, error: Exception, trouble: EverySoOften) -> Proof:
+        self.meter.count("failed")
+        if trouble.ready(time.monotonic()):
+            log.warning("frame %d failed: %s: %s", frame.number, type(error).__name__, error, exc_info=True)
+        return Proof(False, f"failed: {type(error).__name__}")
+
+    def _hand_over(self, swapped: Swapped) -> None:
+        self.meter.reason = swapped.proof.reason
+        for lane in self._lanes:
+            if lane.alive and not lane.inbox.put(swapped) and lane.alive:
+                self.meter.count(f"dropped {lane.output.name}")
 
     def _now_s(self, frame: Frame) -> float:
         """The clock of the frames: media time when every frame counts, else when it was captured."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -22,8 +23,33 @@ LEAST_PX = 8
 """A region narrower than this holds nothing to swap."""
 
 
+class Way(Protocol):
+    """How frames are swapped: begin, then finish, each frame in its order, on one thread."""
+
+    depth: int
+    """Frames that may have begun and not finished."""
+
+    def begin(self, frame: Frame, settings: Settings, now_s: float) -> Any:
+        """Begin with a frame; waits for no device.
+
+        Args: now_s the clock of the frames: monotonic for live input, media time for files.
+        Raises: any error; there is nothing to finish then.
+        """
+        ...
+
+    def finish(self, pending: Any) -> Swapped:
+        """Finish a frame, in place. Raises: any error; the frame may then hold bare or half swapped faces."""
+        ...
+
+    def drop(self, pending: Any) -> None:
+        """Give a frame up that has begun."""
+        ...
+
+
 class Pipeline:
-    """Swaps the faces of one capture's frames, in order."""
+    """Swaps the faces of one capture's frames on the host: nothing begins before the frame before is finished."""
+
+    depth = 1
 
     def __init__(
         self, tracker: Tracker | None, engine: Engine, rules: Rules, meter: Meter, masker: Beside | None = None
@@ -35,6 +61,17 @@ class Pipeline:
         self._watch = Watch(rules)
         self._meter = meter
         self._followed: set[int] = set()
+
+    def begin(self, frame: Frame, settings: Settings, now_s: float) -> tuple[Frame, Settings, float]:
+        """Everything is done by `finish`."""
+        return frame, settings, now_s
+
+    def finish(self, pending: tuple[Frame, Settings, float]) -> Swapped:
+        """As `process`."""
+        return self.process(*pending)
+
+    def drop(self, pending: tuple[Frame, Settings, float]) -> None:
+        """Nothing was done."""
 
     def process(self, frame: Frame, settings: Settings, now_s: float) -> Swapped:
         """Swap the faces of a frame, in place.

@@ -128,9 +128,7 @@ def _batch(call: Call) -> Made:
     gain, shift, mean, variance = (call.fixed(index).to(torch.float64) for index in range(1, 5))
     factor = gain / torch.sqrt(variance + call.get("epsilon", 1e-5))
     column = (-1, *(1,) * (len(value.shape) - 2))
-    lines = [
-        Value(line.to(torch.float32).reshape(column), constant=True) for line in (factor, shift - mean * factor)
-    ]
+    lines = [Value(line.to(torch.float32).reshape(column), constant=True) for line in (factor, shift - mean * factor)]
     return Made(lambda x, f, o: torch.addcmul(o, x, f), [value, *lines], [value.rows])
 
 

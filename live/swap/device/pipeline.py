@@ -138,9 +138,13 @@ class DevicePipeline:
                 raise
             return self._swapped(pending, faces, seen)
         finally:
-            _release(pending.sent)
-            if pending.detector is not None:
-                pending.detector.release()
+            self.drop(pending)
+
+    def drop(self, pending: Pending) -> None:
+        """Give back what a frame holds of the device."""
+        _release(pending.sent)
+        if pending.detector is not None:
+            pending.detector.release()
 
     def _swapped(self, pending: Pending, faces: list[Face], seen: Seen) -> Swapped:
         worn = pending.settings.source is not None

@@ -1,0 +1,233 @@
+"""Frames on the device's path, here on CPU torch, with the embedded networks and the mesh engine: what the host's path
+makes of the same frames is the reference."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from live.capture import open_capture
+from live.capture.contract import Wanted
+from live.config import load_preset
+from live.faces.gallery import Gallery
+from live.faces.masker import Masker
+from live.meter import Meter
+from live.nets.batcher import DeviceError
+from live.nets.place import Place
+from live.nets.torch_graph import load_module
+from live.pixels import host
+from live.privacy import Rules
+from live.resources import models_dir
+from live.studio import build_engine, build_masker, build_tracker
+from live.swap.device.engine import TRACKS, DeviceEngine, Networks
+from live.swap.device.mesh import MeshWear
+from live.swap.device.pipeline import DevicePipeline
+from live.swap.mesh.engine import MeshOptions
+from live.swap.pipeline import Pipeline
+from live.values import PixelFormat, Settings
+
+PRESET = load_preset("balanced", ["swap.crossfade_s=0"])
+WIDTH, HEIGHT, FPS = 640, 360, 30
+
+
+@pytest.fixture(scope="module")
+def source():
+    return Gallery(None).get("bruno")
+
+
+def device_engine(place="cpu"):
+    place = Place(place)
+    names = ("detector.onnx", "landmarker.onnx", "masker.onnx")
+    networks = Networks(*(load_module(models_dir() / name, device=place.device) for name in names))
+    options = MeshOptions(**PRESET.swap.model_dump(exclude={"strength", "shape"}))
+    wear = MeshWear(options, Masker(models_dir() / "masker.onnx"), TRACKS, place.device)
+    faces = PRESET.faces
+    return DeviceEngine(place, networks, wear, steadiness=faces.steadiness, mask_steadiness=faces.mask_steadiness)
+
+
+@pytest.fixture(scope="module", params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def engine(request, source):
+    made = device_engine(request.param)
+    made.prepare(source)
+    return made
+
+
+@pytest.fixture
+def pipeline(engine):
+    return DevicePipeline(build_tracker(PRESET), engine, Rules(), Meter())
+
+
+@pytest.fixture(scope="module")
+def host_pipeline_of(source):
+    engine = build_engine(PRESET)
+    engine.prepare(source)
+
+    def make():
+        for track in range(20):
+            engine.forget(track)
+        return Pipeline(build_tracker(PRESET), engine, Rules(), Meter(), build_masker(PRESET))
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """BGR pictures of the demo person."""
+    capture = open_capture("demo", Wanted(WIDTH, HEIGHT, FPS, PixelFormat.BGR, False, False))
+    return [capture.read().planes[0] for _ in range(5)]
+
+
+def frame_of(picture, number, format=PixelFormat.I420):
+    frame = host.bgr_frame(picture.copy(), time_s=number / FPS, number=number, media_s=number / FPS)
+    return host.convert(frame, format)
+
+
+def shifted(picture, x, y=0):
+    return cv2.warpAffine(
+        picture, np.float32([[1, 0, x], [0, 1, y]]), picture.shape[1::-1], borderMode=cv2.BORDER_REFLECT
+    )
+
+
+def run(pipeline, pictures, settings, format=PixelFormat.I420):
+    return [
+        pipeline.process(frame_of(picture, number, format), settings, number / FPS)
+        for number, picture in enumerate(pictures)
+    ]
+
+
+def assert_swapped_alike(found, expected, bare):
+    """Within two grey levels of the host's swap, and the same pixels as captured wherever the host left them alone."""
+    found, expected, bare = (host.to_bgr(frame).astype(int) for frame in (found, expected, bare))
+    changed = np.abs(expected - bare).max(axis=2) > 0
+    assert changed.mean() > 0.02
+    assert np.abs(found - expected)[changed].mean() < 2
+    assert not np.abs(found - bare)[~cv2.dilate(changed.astype(np.uint8), np.ones((9, 9))).astype(bool)].any()
+
+
+@pytest.mark.parametrize("format", [PixelFormat.NV12, PixelFormat.YUYV])
+def test_the_device_makes_the_picture_that_the_host_makes(pipeline, host_pipeline_of, pictures, source, format):
+    settings = Settings(source=source)
+    found = run(pipeline, pictures[:3], settings, format)
+    expected = run(host_pipeline_of(), pictures[:3], settings, format)
+    for number, (one, other) in enumerate(zip(found, expected)):
+        assert one.proof == other.proof
+        assert one.proof.swapped == 1
+        assert np.abs(one.faces[0].landmarks - other.faces[0].landmarks)[:, :2].max() < 0.5
+        assert_swapped_alike(one.frame, other.frame, frame_of(pictures[number], number, format))
+
+
+def test_two_frames_under_way_give_what_one_after_the_other_gives(engine, pipeline, pictures, source):
+    settings = Settings(source=source)
+    alone = run(pipeline, pictures, settings)
+    other = DevicePipeline(build_tracker(PRESET), engine, Rules(), Meter())
+    results, pending = [], []
+    for number, picture in enumerate(pictures):
+        pending.append(other.begin(frame_of(picture, number), settings, number / FPS))
+        if len(pending) == other.depth:
+            results.append(other.finish(pending.pop(0)))
+    results += [other.finish(one) for one in pending]
+    assert [one.frame.number for one in results] == list(range(len(pictures)))
+    for one, expected in zip(results[2:], alone[2:]):  # until then the second frame knew of nobody when it began
+        assert one.proof.proven
+        assert np.abs(host.to_bgr(one.frame).astype(int) - host.to_bgr(expected.frame)).mean() < 0.2
+    assert all(one.proof.proven for one in results)
+
+
+def test_a_face_that_leaves_its_region_is_sent_again_in_the_same_frame(pipeline, pictures, source):
+    settings = Settings(source=source)
+    run(pipeline, pictures[:2], settings)
+    far = frame_of(shifted(pictures[2], 34), 2)
+    bare = host.to_bgr(far).copy()
+    swapped = pipeline.process(far, settings, 2 / FPS)
+    assert swapped.proof.proven
+    x1, y1, x2, y2 = (int(each) for each in swapped.faces[0].box)
+    inner = slice(y1 + 20, y2 - 20), slice(x1 + 15, x2 - 15)
+    assert np.abs(host.to_bgr(swapped.frame)[inner].astype(int) - bare[inner]).mean() > 3
+
+
+def test_two_faces_side_by_side_are_both_swapped_where_their_regions_meet(pipeline, host_pipeline_of, pictures, source):
+    def both(picture):
+        pair = picture.copy()
+        pair[:, : WIDTH // 2 - 20] = picture[:, WIDTH // 4 + 10 : 3 * WIDTH // 4 - 10]
+        pair[:, WIDTH // 2 - 20 :] = picture[:, WIDTH // 4 + 10 : WIDTH // 4 + 10 + WIDTH // 2 + 20]
+        return pair
+
+    pairs, settings = [both(picture) for picture in pictures[:3]], Settings(source=source)
+    found, expected = run(pipeline, pairs, settings), run(host_pipeline_of(), pairs, settings)
+    assert found[-1].proof == expected[-1].proof
+    assert found[-1].proof.swapped == 2
+    assert_swapped_alike(found[-1].frame, expected[-1].frame, frame_of(pairs[2], 2))
+
+
+def test_a_face_that_goes_is_lost_and_nothing_is_proven_for_a_while(pipeline, pictures, source):
+    settings = Settings(source=source)
+    run(pipeline, pictures[:2], settings)
+    empty = np.full_like(pictures[0], 90)
+    swapped = pipeline.process(frame_of(empty, 2), settings, 2 / FPS)
+    assert not swapped.proof.proven
+    assert not swapped.faces
+
+
+def test_without_a_source_face_faces_are_followed_and_nothing_is_touched(pipeline, pictures):
+    swapped = run(pipeline, pictures[:3], Settings())
+    assert [len(one.faces) for one in swapped] == [1, 1, 1]
+    assert not any(one.proof.proven for one in swapped)
+    assert np.array_equal(host.to_bgr(swapped[2].frame), host.to_bgr(frame_of(pictures[2], 2)))
+
+
+def test_strength_lets_the_target_through_on_the_device_too(pipeline, engine, host_pipeline_of, pictures, source):
+    settings = Settings(source=source, strength=0.5)
+    found, expected = run(pipeline, pictures[:2], settings), run(host_pipeline_of(), pictures[:2], settings)
+    assert_swapped_alike(found[1].frame, expected[1].frame, frame_of(pictures[1], 1))
+
+
+def test_a_failing_device_proves_nothing_and_the_next_frame_is_swapped_again(
+    pipeline, engine, pictures, source, monkeypatch
+):
+    settings = Settings(source=source)
+    run(pipeline, pictures[:2], settings)
+    with monkeypatch.context() as patch:
+
+        def fail(*_):
+            raise RuntimeError("out of memory")
+
+        patch.setattr(type(engine.wear), "__call__", fail)
+        if engine.place.is_cuda:
+            pytest.skip("graphs are captured: the step cannot be made to fail")
+        with pytest.raises(DeviceError, match="out of memory"):
+            pipeline.process(frame_of(pictures[2], 2), settings, 2 / FPS)
+    after = pipeline.process(frame_of(pictures[3], 3), settings, 3 / FPS)
+    assert not after.proof.proven  # whom the failed frame lost nobody knows
+    assert after.proof.swapped == 1
+    late = pipeline.process(frame_of(pictures[4], 90), settings, 3.0)
+    assert late.proof.proven
+
+
+def test_rows_of_the_device_come_back_when_faces_are_gone(engine, pictures, source):
+    settings = Settings(source=source)
+    free = len(engine._free)
+    pipeline = DevicePipeline(build_tracker(PRESET), engine, Rules(), Meter())
+    run(pipeline, pictures[:2], settings)
+    assert len(engine._free) == free - 1
+    run(pipeline, [np.full_like(pictures[0], 90)], settings)
+    assert len(engine._free) == free
+
+
+def test_a_crossfade_leads_from_one_source_face_to_the_next(source, pictures):
+    other = Gallery(None).get("ada")
+    engine = device_engine()
+    engine.wear._options = replace(engine.wear._options, crossfade_s=0.1)
+    for each in (source, other):
+        engine.prepare(each)
+    pipeline = DevicePipeline(build_tracker(PRESET), engine, Rules(), Meter())
+    still = [pictures[0]] * 5
+    shown = []
+    for number, picture in enumerate(still):
+        settings = Settings(source=source if number < 2 else other)
+        shown.append(host.to_bgr(pipeline.process(frame_of(picture, number), settings, number / FPS).frame).astype(int))
+    steps = [np.abs(after - before).mean() for before, after in zip(shown[1:], shown[2:])]
+    assert steps[0] < 0.2 * sum(steps)  # in the frame of the change the new face has taken over by nothing yet
+    assert max(steps) < 0.7 * np.abs(shown[-1] - shown[1]).mean() + 0.2
