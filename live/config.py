@@ -171,11 +171,16 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def plain_yaml(text: str) -> Any:
+    """Read YAML without aliases and without a key twice. Raises: yaml.YAMLError, RecursionError, TypeError."""
+    return yaml.load(text, _Loader)
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise ConfigError(f"{path.name}: larger than {MOST_BYTES // 1024} KiB, not a preset")
-        values = yaml.load(path.read_text("utf-8"), _Loader)
+        values = plain_yaml(path.read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -191,7 +196,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _parse_value(key: str, text: str) -> Any:
     try:
-        return yaml.load(text, _Loader)
+        return plain_yaml(text)
     except (yaml.YAMLError, RecursionError, TypeError) as error:
         raise ConfigError(f"--set {key}: {text!r} is not a value: {_one_line(error)}") from None
 

@@ -1,8 +1,14 @@
-"""Where the program's data files are: presets, weights, bundled people. In the wheel they lie inside the package."""
+"""Where the program's data files are: presets, weights, bundled people. In the wheel they lie inside the package.
+
+And where the user's own lie.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+import platformdirs
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -25,3 +31,8 @@ def models_dir() -> Path:
 def people_dir() -> Path:
     """Bundled composite people."""
     return models_dir() / "people"
+
+
+def home_dir() -> Path:
+    """The user's own data: $LIVE_HOME, else the platform's folder for user data."""
+    return Path(os.environ.get("LIVE_HOME") or platformdirs.user_data_dir("live", appauthor=False))

@@ -9,18 +9,17 @@ from __future__ import annotations
 import difflib
 import hashlib
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 
 from live.errors import FaceError
 from live.pixels.people import people_names, read_person
 from live.pixels.pictures import PictureError, read_picture
+from live.resources import home_dir
 from live.values import Face, Floats, Photo, Pixels, SourceFace
 
 from . import entry, photo
@@ -37,7 +36,7 @@ class Gallery:
 
     def __init__(self, folder: Path | None = None) -> None:
         """`folder`: None is the user's own, `faces` in $LIVE_HOME or in the platform's folder for user data."""
-        self.folder = folder or _home() / "faces"
+        self.folder = folder or home_dir() / "faces"
 
     def names(self) -> list[str]:
         """All faces: the user's own first, then the bundled people, both in alphabetical order."""
@@ -145,10 +144,6 @@ class Gallery:
         return FaceError(
             f"there is no face {name[:60]!r}; {hint}; add one with: live faces add PHOTO --name NAME --consent TEXT"
         )
-
-
-def _home() -> Path:
-    return Path(os.environ.get("LIVE_HOME") or platformdirs.user_data_dir("live", appauthor=False))
 
 
 def source_face(
