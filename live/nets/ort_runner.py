@@ -6,7 +6,6 @@ row where it does. Stands behind the contract of runners; knows nothing about wh
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from live.errors import ModelError
 from live.nets import batch_check
 from live.nets.backends import PROVIDERS, precision_for
 from live.nets.contract import Array, Port, count_rows
+from live.nets.files import content_hash
 from live.nets.free_batch import batched
 from live.nets.ort_options import MOST_ROWS, Provider, providers_for
 
@@ -137,12 +137,6 @@ def open_session(
         )
     except Exception as error:  # ONNX Runtime raises its own unrelated types
         raise ModelError(f"{name} cannot be loaded: {_one_line(error)}") from None
-
-
-def content_hash(path: Path) -> str:
-    """sha256 of a file, as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _freed_if_same(path: Path, folder: Path, threads: int) -> tuple[Path | bytes | None, tuple[Port, ...]]:

@@ -128,3 +128,39 @@ def recogniser(path: Path, *, side: int = 112, length: int = 512, rows: Any = 1)
     ]
     inputs = [("input", FLOAT, [rows, 3, side, side])]
     return write(path, nodes, inputs, [("embedding", FLOAT, [rows, length])], weights)
+
+
+def interface(path: Path, entry: Any) -> Path:
+    """A file with the ports that an entry of the catalogue speaks of: its picture comes back, its masks are 1."""
+    picture, side = entry.input, entry.input.size_px
+    nchw = picture.normalisation.layout == "nchw"
+    shape = [1, 3, side, side] if nchw else [1, side, side, 3]
+    name = picture.input or "input"
+    inputs = [(name, FLOAT, shape)]
+    if entry.identity is not None:
+        how = entry.identity
+        vector = how.kind == "embedding"
+        inputs.append((how.input, FLOAT, [1, how.length]) if vector else (how.picture.input, FLOAT, shape))
+    inputs += [(knob.input, TensorProto.DOUBLE, [1]) for knob in entry.knobs]
+    count = max(entry.output.picture, *entry.output.masks, 0) + 1
+    given, taken = entry.output.normalisation, picture.normalisation
+    gain = np.array(taken.std) / np.array(given.std)
+    offset = (np.array(taken.mean) - np.array(given.mean)) / np.array(given.std)
+    broadcast = (1, 3, 1, 1) if nchw else (1, 1, 1, 3)
+    weights = {
+        "gain": gain.astype(np.float32).reshape(broadcast),
+        "offset": offset.astype(np.float32).reshape(broadcast),
+    }
+    nodes = [helper.make_node("Mul", [name, "gain"], ["scaled"])]
+    outputs = []
+    for index in range(count):
+        if index == entry.output.picture:
+            nodes.append(helper.make_node("Add", ["scaled", "offset"], [f"out{index}"]))
+            outputs.append((f"out{index}", FLOAT, shape))
+        else:
+            weights["one"] = np.ones(1, np.float32)
+            nodes.append(helper.make_node("ReduceMin", [name], [f"low{index}"], axes=[1 if nchw else 3], keepdims=1))
+            nodes.append(helper.make_node("Sub", [f"low{index}", f"low{index}"], [f"zero{index}"]))
+            nodes.append(helper.make_node("Add", [f"zero{index}", "one"], [f"out{index}"]))
+            outputs.append((f"out{index}", FLOAT, [1, 1, side, side] if nchw else [1, side, side, 1]))
+    return write(path, nodes, inputs, outputs, weights)
