@@ -155,11 +155,11 @@ def _faces_add(options: argparse.Namespace) -> int:
 
 
 def _faces_remove(options: argparse.Namespace) -> int:
+    from live.faces import shelf
     from live.faces.gallery import Gallery
-    from live.swap.mesh import cache
 
     Gallery(None).remove(options.name)
-    cache.clear()  # what was prepared of the face goes with it
+    shelf.clear()  # what was made of the face goes with it
     print(f"removed {options.name}")
     return 0
 

@@ -36,3 +36,9 @@ def people_dir() -> Path:
 def home_dir() -> Path:
     """The user's own data: $LIVE_HOME, else the platform's folder for user data."""
     return Path(os.environ.get("LIVE_HOME") or platformdirs.user_data_dir("live", appauthor=False))
+
+
+def cache_dir() -> Path:
+    """What can be made again: `cache` in $LIVE_HOME, else the platform's folder for caches."""
+    home = os.environ.get("LIVE_HOME")
+    return Path(home) / "cache" if home else Path(platformdirs.user_cache_dir("live", appauthor=False))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from live.errors import FaceError
+from live.faces import shelf
 from live.faces.gallery import Gallery, source_face
 from live.faces.masker import patch_matrix
 from live.pixels.people import read_person
@@ -32,7 +33,7 @@ def canvas():
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("LIVE_HOME", str(tmp_path))
-    cache._told.clear()
+    cache.SHELF.told.clear()
 
 
 def photo(name="ada"):
@@ -345,7 +346,7 @@ def test_a_squeezed_giant_is_not_unpacked():
 def test_the_longest_unused_makes_room(monkeypatch):
     import os
 
-    monkeypatch.setattr(cache, "MOST_FILES", 3)
+    monkeypatch.setattr(cache, "SHELF", replace(cache.SHELF, most_files=3))
     for number, name in enumerate("abc"):
         cache.write(name, small())
         os.utime(cache.folder() / f"{name}.npz", (1000 + number, 1000 + number))
@@ -382,9 +383,9 @@ def test_only_the_owner_may_look(tmp_path):
 
 
 def test_clearing_takes_all_and_says_when_it_cannot(monkeypatch):
-    cache.clear()
+    shelf.clear()
     cache.write("a", small())
-    cache.clear()
+    shelf.clear()
     assert list(cache.folder().iterdir()) == []
     cache.write("a", small())
 
@@ -393,7 +394,7 @@ def test_clearing_takes_all_and_says_when_it_cannot(monkeypatch):
 
     monkeypatch.setattr(Path, "unlink", refuse)
     with pytest.raises(FaceError, match="delete the folder by hand"):
-        cache.clear()
+        shelf.clear()
 
 
 def test_bundled_people_and_the_gallery_are_stored_and_others_not():
