@@ -57,6 +57,9 @@ class Lane:
     alive: bool = True
 
 
+NOTHING = Proof(False, "nothing was done yet")
+
+
 @dataclass(frozen=True, slots=True)
 class Begun:
     """A frame on its way through the pipeline."""
@@ -65,7 +68,7 @@ class Begun:
     pending: Any
     """What the pipeline's `begin` gave; None where it failed."""
     begin_s: float
-    proof: Proof = Proof(False, "")
+    proof: Proof = NOTHING
     """Of a frame whose beginning failed."""
 
 

@@ -42,7 +42,8 @@ class Detector:
 
         Args: thumbnail and scale as `thumbnail` returned them.
         """
-        return self.chosen(*(output[0] for output in self._network.run(image=thumbnail[None])), scale)
+        boxes, scores, points = (output[0] for output in self._network.run(image=thumbnail[None]))
+        return self.chosen(boxes, scores, points, scale)
 
     def chosen(self, boxes: Floats, scores: Floats, points: Floats, scale: float) -> list[Detection]:
         """Choose among what the network answered, best first, in frame px.

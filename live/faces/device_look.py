@@ -100,7 +100,8 @@ class Look:
             begin = anew[row, None, None]
             return torch.where(begin, raw[row], value), torch.where(begin, torch.zeros_like(speed), speed)
 
-        return in_order(where, (self.value, self.speed), follow)
+        value, speed = in_order(where, (self.value, self.speed), follow)
+        return value, speed
 
 
 class Cover:

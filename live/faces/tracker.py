@@ -157,9 +157,9 @@ class Tracker:
         self._tracks = _without_doubles(self._tracks)
         faces = [Face(track.landmarks, track.box, track.score, track.number) for track in self._tracks if track.sure]
         doubtful += [track.box for track in self._tracks if not track.sure]
-        found = tuple(face.box for face in faces)
+        followed = tuple(face.box for face in faces)
         surely_lost = tuple(track.box for track in lost if track.sure)
-        return faces, Seen(found, surely_lost, tuple(unmatched), tuple(doubtful), cut)
+        return faces, Seen(followed, surely_lost, tuple(unmatched), tuple(doubtful), cut)
 
     def _overlook(self, frame: Frame, *, due: bool) -> tuple[list[Detection] | None, bool]:
         """Look at the whole frame: the detections, if the detector is due, and whether the scene has changed."""

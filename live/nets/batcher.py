@@ -38,8 +38,15 @@ STALLED_S = 5.0
 class Step(Protocol):
     """What a batch goes through. Holds its constants and state; its tensors keep their addresses."""
 
-    takes: Sequence[Field]
-    gives: Sequence[Field]
+    @property
+    def takes(self) -> Sequence[Field]:
+        """What a row tells."""
+        ...
+
+    @property
+    def gives(self) -> Sequence[Field]:
+        """What comes back of it."""
+        ...
 
     def __call__(self, given: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """From the fields it takes (N, ...) to those it gives. No syncs, no shapes that depend on values."""

@@ -66,7 +66,7 @@ class Packing:
         for field in self.fields:
             at = self._offsets[field.name]
             part = buffer[:, at : at + field.nbytes].view(getattr(torch, field.type))
-            found[field.name] = part.unflatten(1, field.shape) if field.shape else part[:, 0]
+            found[field.name] = part.view(len(buffer), *field.shape)
         return found
 
     def write(self, values: Mapping[str, Tensor], buffer: Tensor) -> None:

@@ -33,7 +33,7 @@ class Place:
 
     def stream(self, *, urgent: bool = False) -> Any:
         """Return a new stream; None on the CPU. Urgent ones go first."""
-        return torch.cuda.Stream(self.device, priority=-1 if urgent else 0) if self.is_cuda else None
+        return torch.cuda.Stream(self.device, priority=-1 if urgent else 0) if self.is_cuda else None  # type: ignore[no-untyped-call]
 
     def on(self, stream: Any) -> AbstractContextManager[Any]:
         """Everything within is queued on a stream."""
@@ -41,7 +41,7 @@ class Place:
 
     def event(self, *, timed: bool = False) -> Any:
         """Return an event; waiting for it gives the processor away."""
-        return torch.cuda.Event(enable_timing=timed, blocking=True) if self.is_cuda else None
+        return torch.cuda.Event(enable_timing=timed, blocking=True) if self.is_cuda else None  # type: ignore[no-untyped-call]
 
     def pinned(self, *shape: int) -> Tensor:
         """Return host memory (uint8, zeroed) that the device reads and writes by itself."""

@@ -111,10 +111,11 @@ class Converter:
         return found | {f"plane{at}": _blended(planes[f"plane{at}"], new, rest) for at, new in ((1, u), (2, v))}
 
 
-def cut(pictures: Tensor, matrices: Tensor, side_px: int, *, levels: int = 4) -> Tensor:
-    """Cut aligned patches out of pictures without aliasing; what lies outside continues the border.
+def cut(pictures: Tensor, matrices: Tensor, side_px: int, *, border: bool = False, levels: int = 4) -> Tensor:
+    """Cut aligned patches out of pictures without aliasing.
 
-    Args: pictures (N, C, S, S); matrices (N, 2, 3) picture px -> patch px, as host.cut_patch; levels of halving.
+    Args: pictures (N, C, S, S); matrices (N, 2, 3) picture px -> patch px, as host.cut_patch; border: what lies outside
+        continues the border, else it is black; levels of halving.
     Returns: (N, C, side_px, side_px).
     Source: sampling between the two nearest levels of a pyramid of halves (trilinear, Williams 1983).
     """
@@ -125,26 +126,27 @@ def cut(pictures: Tensor, matrices: Tensor, side_px: int, *, levels: int = 4) ->
     rows, columns = torch.meshgrid(place, place, indexing="ij")
     grid = torch.stack([columns, rows, torch.ones_like(rows)], dim=-1)  # (side, side, 3)
     where = torch.einsum("ijk,nak->nija", grid, back)  # px of the picture
-    found, halved = pictures.new_zeros(()), pictures
+    found, halved, padding = pictures.new_zeros(()), pictures, "border" if border else "zeros"
     for number in range(levels):
         if number:
             halved = F.avg_pool2d(halved, 2)
         share = (1 - (level - number).abs()).clamp(min=0)[:, None, None, None]
         # The centre of pixel i lies at i + 0.5, and a slot's side is the same at every level in shares of it.
         at = (2 * where + 1) / pictures.shape[-1] - 1
-        found = found + share * F.grid_sample(halved, at, padding_mode="border", align_corners=False)
+        found = found + share * F.grid_sample(halved, at, padding_mode=padding, align_corners=False)
     return found
 
 
-def put_back(patches: Tensor, matrices: Tensor, side_px: int) -> Tensor:
-    """Bring patches (N, C, s, s) to their places in pictures (N, C, side_px, side_px); outside of them 0.
+def put_back(patches: Tensor, matrices: Tensor, side_px: int, *, border: bool = False) -> Tensor:
+    """Bring patches (N, C, s, s) to their places in pictures (N, C, side_px, side_px).
 
-    Args: matrices (N, 2, 3) picture px -> patch px.
+    Args: matrices (N, 2, 3) picture px -> patch px; border: around them their border goes on, else there is 0.
     """
     place = torch.arange(side_px, dtype=torch.float32, device=patches.device)
     rows, columns = torch.meshgrid(place, place, indexing="ij")
     where = torch.einsum("ijk,nak->nija", torch.stack([columns, rows, torch.ones_like(rows)], dim=-1), matrices)
-    return F.grid_sample(patches, (2 * where + 1) / patches.shape[-1] - 1, padding_mode="zeros", align_corners=False)
+    at = (2 * where + 1) / patches.shape[-1] - 1
+    return F.grid_sample(patches, at, padding_mode="border" if border else "zeros", align_corners=False)
 
 
 def inverted(matrices: Tensor) -> Tensor:
@@ -189,7 +191,7 @@ def _luma_and_chroma(planes: Mapping[str, Tensor], layout: Layout) -> tuple[Tens
 def _transformed(pictures: Tensor, table: Tensor) -> Tensor:
     """Apply a (3, 4) matrix to the channels of pictures (N, 3, S, S)."""
     flat = torch.baddbmm(table[None, :, 3:], table[None, :, :3].expand(len(pictures), -1, -1), pictures.flatten(2))
-    return flat.unflatten(2, pictures.shape[2:])
+    return flat.reshape(pictures.shape)
 
 
 def _blended(target: Tensor, new: Tensor, alpha: Tensor) -> Tensor:

@@ -50,8 +50,11 @@ class Wear(Protocol):
     """An engine on the device. `__call__` is captured in a graph; the rest belongs to the host."""
 
     name: str
-    takes: Sequence[Field]
-    """What it wants to be told about each row."""
+
+    @property
+    def takes(self) -> Sequence[Field]:
+        """What it wants to be told about each row."""
+        ...
 
     def prepare(self, source: SourceFace) -> None:
         """Bring a source face to the device, once. Slow; from any thread; again for the same key: free."""
@@ -68,6 +71,10 @@ class Wear(Protocol):
         """A row of the tables belongs to another track from now on."""
         ...
 
-    def __call__(self, target: Target, given: Mapping[str, Tensor]) -> Dressed:
+    def variant(self, number: int) -> str:
+        """Return which of its lines a frame of this number takes; each is a graph of its own."""
+        ...
+
+    def __call__(self, target: Target, given: Mapping[str, Tensor], variant: str) -> Dressed:
         """Swap N faces. No syncs, no shapes that depend on values."""
         ...

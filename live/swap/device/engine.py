@@ -24,6 +24,9 @@ from live.values import Colour, PixelFormat, SourceFace
 TRACKS = 64
 """Rows of the tables of what is remembered, the first of which is nobody's."""
 
+CADENCES = 8
+"""Frames after which every variant of a wear has come up."""
+
 
 @dataclass(frozen=True, slots=True)
 class Networks:
@@ -76,12 +79,12 @@ class DeviceEngine:
         with self._lock:
             self._free.append(row)
 
-    def swap_key(self, format: PixelFormat, colour: Colour, side_px: int) -> Hashable:
-        """Return the key of the step for such slots, made at the first call."""
-        key = ("swap", format, colour, side_px)
+    def swap_key(self, format: PixelFormat, colour: Colour, side_px: int, variant: str) -> Hashable:
+        """Return the key of the step for such slots and a variant of the wear's, made at the first call."""
+        key = ("swap", format, colour, side_px, variant)
         if not self.batcher.knows(key):
             layout = Layout(format, side_px, colour)
-            step = SwapStep(layout, self._look, self._cover, self.wear, self.place.device)
+            step = SwapStep(layout, self._look, self._cover, self.wear, variant, self.place.device)
             self.batcher.add(key, step)
         return key
 
@@ -108,6 +111,7 @@ class DeviceEngine:
         self.batcher.warm(self.detect_key(thumbnail_px[1], thumbnail_px[0]), (1,))
         needed = min(max(size_px), SLOTS_PX[-1])
         for side in SLOTS_PX:
-            self.batcher.warm(self.swap_key(format, colour, side), counts)
+            for variant in sorted({self.wear.variant(number) for number in range(CADENCES)}):
+                self.batcher.warm(self.swap_key(format, colour, side, variant), counts)
             if side >= needed:
                 break

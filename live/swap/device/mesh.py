@@ -19,9 +19,7 @@ from live.swap.device.contract import Dressed, Target
 from live.swap.mesh import device_track
 from live.swap.mesh.canvas import load_canvas, step
 from live.swap.mesh.device import MeshStep, options_of
-from live.swap.mesh.device_lens import Lens
 from live.swap.mesh.device_slot import Faces, Takeover, Wearing, wearing_of
-from live.swap.mesh.device_track import State
 from live.swap.mesh.engine import MeshOptions
 from live.swap.mesh.pose import checked
 from live.swap.mesh.texture import make_texture
@@ -98,16 +96,15 @@ class MeshWear:
         """What the track wore before is forgotten; its light and proportions begin anew with a fresh row."""
         self._worn.pop(track, None)
 
-    def __call__(self, target: Target, given: Mapping[str, Tensor]) -> Dressed:
+    def variant(self, number: int) -> str:
+        """There is one line."""
+        return "plain"
+
+    def __call__(self, target: Target, given: Mapping[str, Tensor], variant: str = "plain") -> Dressed:
         """Swap N faces by the mesh engine's step."""
         assert self._sources is not None
         where = target.where
-        known = State(
-            *(
-                Lens(*(part[where.track] for part in table)) if isinstance(table, Lens) else table[where.track]
-                for table in self._states
-            )
-        )
+        known = device_track.of_rows(self._states, where.track)
         known = known._replace(age=torch.where(where.fresh > 0, -1, known.age))
         faces = Faces(
             target.picture.byte().permute(0, 2, 3, 1),

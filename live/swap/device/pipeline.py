@@ -1,8 +1,9 @@
 """What happens to one frame on the device's path: begin (cut, send), finish (receive, judge, paste, prove).
 
 A frame can begin while the one before is still computed: its regions are cut where the newest known landmarks, moved
-on, expect the faces. A face that left its region, or is new, is sent again within the same frame. Knows frames and tracks;
-what is computed is in step.py. Fails closed like swap/pipeline.py: whatever did not come back finished is not proven.
+on, expect the faces. A face that left its region, or is new, is sent again within the same frame. Fails closed like
+swap/pipeline.py: whatever did not come back finished is not proven. Knows frames and tracks; what is computed is in
+step.py.
 """
 
 from __future__ import annotations
@@ -180,8 +181,10 @@ class DevicePipeline:
             side = slot_px(box[2] - box[0], box[3] - box[1])
             if side is not None and box[2] - box[0] >= LEAST_PX <= box[3] - box[1]:
                 by_slot.setdefault(side, []).append((track, box))
+        variant = self._engine.wear.variant(frame.number)
         for side, group in by_slot.items():
-            ticket = self._engine.batcher.reserve(self._engine.swap_key(frame.format, frame.colour, side), len(group))
+            key = self._engine.swap_key(frame.format, frame.colour, side, variant)
+            ticket = self._engine.batcher.reserve(key, len(group))
             for number, (track, box) in enumerate(group):
                 pending.sent.append(Sent(track, box, ticket, number))
                 self._fill(pending, pending.sent[-1], again=again)
@@ -226,7 +229,8 @@ class DevicePipeline:
         if pending.detector is None:
             return None
         rows = pending.detector.result()
-        return self._tracker.detector.chosen(*(rows[name][0] for name in ("boxes", "scores", "points")), pending.scale)
+        boxes, scores, points = (rows[name][0] for name in ("boxes", "scores", "points"))
+        return self._tracker.detector.chosen(boxes, scores, points, pending.scale)
 
     def _box(self, track: Track, frame: Frame, *, again: bool) -> Box:
         """Return the region to send: where the face is expected, with room, inside the frame; x1 and y1 even."""

@@ -34,8 +34,11 @@ ABOUT = (
 class SwapStep:
     """Region in, finished region out. Several steps of one engine share what it remembers."""
 
-    def __init__(self, layout: Layout, look: Look, cover: Cover | None, wear: Wear, device: torch.device | str) -> None:
+    def __init__(
+        self, layout: Layout, look: Look, cover: Cover | None, wear: Wear, variant: str, device: torch.device | str
+    ) -> None:
         side = layout.side_px
+        self._variant = variant
         self._convert, self._look, self._cover, self._wear = Converter(layout, device), look, cover, wear
         self.takes = (*layout.planes, *ABOUT, *wear.takes)
         self.gives = (
@@ -64,7 +67,7 @@ class SwapStep:
         landmarks = looked.smooth - offset[:, None]
         masked = torch.full_like(where.last, float(self._cover is not None)) > 0
         target = Target(picture, given["extent"], inside, landmarks, masks, matrices, masked, where)
-        dressed = self._wear(target, given)
+        dressed = self._wear(target, given, self._variant)
         sound = dressed.ok & (looked.score > 0)
         alpha = torch.where(sound[:, None, None, None], dressed.alpha, 0)
         alpha = torch.floor(alpha * given["strength"][:, None, None, None] + 0.01) * inside

@@ -112,6 +112,12 @@ def chosen(takes: Tensor, new: State, old: State) -> State:
     return State(**rest, lens=lens)
 
 
+def of_rows(tables: State, rows: Tensor) -> State:
+    """Return the states in rows (N,) of tables."""
+    lens = Lens(*(part[rows] for part in tables.lens))
+    return State(**{name: getattr(tables, name)[rows] for name in State._fields if name != "lens"}, lens=lens)
+
+
 def store(tables: State, rows: Tensor, new: State) -> None:
     """Write the states of N faces into rows (N,) of tables, in place."""
     for name in State._fields:

@@ -4,6 +4,7 @@ makes of the same frames is the reference."""
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -228,6 +229,6 @@ def test_a_crossfade_leads_from_one_source_face_to_the_next(source, pictures):
     for number, picture in enumerate(still):
         settings = Settings(source=source if number < 2 else other)
         shown.append(host.to_bgr(pipeline.process(frame_of(picture, number), settings, number / FPS).frame).astype(int))
-    steps = [np.abs(after - before).mean() for before, after in zip(shown[1:], shown[2:])]
+    steps = [np.abs(after - before).mean() for before, after in pairwise(shown[1:])]
     assert steps[0] < 0.2 * sum(steps)  # in the frame of the change the new face has taken over by nothing yet
     assert max(steps) < 0.7 * np.abs(shown[-1] - shown[1]).mean() + 0.2

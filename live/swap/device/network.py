@@ -1,0 +1,255 @@
+"""A network from the catalogue on the device: what live/swap/network.py does, for a batch, in one captured line.
+
+Five points to the template, patch, network, the target's colours, an edge that is soft and leaves out what covers the
+face, a restorer where there is one, back into the region. Knows tensors, entries and modules; nothing about frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from live.faces.alignment import FIVE, destination
+from live.faces.device_look import kept_rows
+from live.nets.contract import Array
+from live.nets.entry import Embedding, Entry, Picture
+from live.nets.packing import Field, Rows
+from live.nets.pictures import to_numbers, to_pixels
+from live.nets.templates import template
+from live.pixels.device import cut, put_back
+from live.swap import edges, tone
+from live.swap.device import patch
+from live.swap.device.contract import Dressed, Target
+from live.swap.identity import Identities, between
+from live.swap.mesh import device_shape
+from live.swap.mesh.canvas import step
+from live.swap.mesh.device_tables import load_tables, ramp
+from live.swap.mesh.topology import VERTICES
+from live.swap.network import _UNCOVERED, NetworkOptions
+from live.swap.patches import LEAST_SPAN
+from live.swap.restore import MOST_MOVED
+from live.values import Settings, SourceFace
+
+
+class PatchModule:
+    """A swapper or restorer as a module, fed and read as its entry says."""
+
+    def __init__(self, entry: Entry, module: nn.Module, inputs: tuple[str, ...], device: torch.device | str) -> None:
+        """Args: inputs: the names of the module's inputs in its order."""
+        assert entry.input is not None
+        assert entry.output is not None
+        self.name, self.picture, self.result = entry.name, entry.input, entry.output
+        self.template = template(entry.input.template or "arcface_128")
+        self._module, self._inputs = module, inputs
+        self._input = entry.input.input or inputs[0]
+        self._identity = entry.identity
+        self._knobs = {knob.input: torch.tensor(knob.value, device=device) for knob in entry.knobs}
+        self._in, self._out = (
+            [torch.from_numpy(part).to(device)[:, None, None] for part in table(normalisation)]
+            for table, normalisation in (
+                (to_numbers, entry.input.normalisation),
+                (to_pixels, entry.output.normalisation),
+            )
+        )
+
+    def __call__(self, patches: Tensor, identities: Tensor | None) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Run N patches (N, 3, S, S) BGR 0..255.
+
+        Returns: pictures of the same kind, masks (N, 1, S, S) 0..1 or None, and (N,) bool: whether it made something.
+        """
+        numbers = _ordered(patches, self.picture) * self._in[0] + self._in[1]
+        given = {self._input: _laid_out(numbers, self.picture)}
+        if self._identity is not None:
+            assert identities is not None
+            name = self._identity.input if isinstance(self._identity, Embedding) else self._identity.picture.input
+            given[name] = identities
+        given |= {name: value.expand(len(patches)) for name, value in self._knobs.items()}
+        found = self._module(*(given[name] for name in self._inputs))
+        answer = found[self.result.picture]
+        if self.result.normalisation.layout == "nhwc":
+            answer = answer.permute(0, 3, 1, 2)
+        fine = torch.isfinite(answer).flatten(1).all(dim=1)
+        pictures = (torch.nan_to_num(answer) * self._out[0] + self._out[1]).clamp(0, 255)
+        if self.result.normalisation.order == "rgb":
+            pictures = pictures.flip(1)
+        fine &= pictures.flatten(1).amax(dim=1) - pictures.flatten(1).amin(dim=1) > LEAST_SPAN
+        masks = None
+        for index in self.result.masks:
+            mask = found[index].reshape(len(patches), 1, *pictures.shape[2:])
+            fine &= torch.isfinite(mask).flatten(1).all(dim=1)
+            mask = torch.nan_to_num(mask).clamp(0, 1)
+            masks = mask if masks is None else torch.minimum(masks, mask)
+        return pictures, masks, fine
+
+
+@dataclass(slots=True)
+class Restoring:
+    """A restorer after the swap."""
+
+    module: PatchModule
+    blend: float = 0.8
+    every: int = 1
+    """It runs on every n-th frame; in between its last correction is laid on, as far as the face lies still."""
+
+
+@dataclass(slots=True)
+class _Track:
+    """What the host remembers of a track, for the crossfade."""
+
+    worn: str
+    identity: Array
+    before: Array | None = None
+    since_s: float = 0.0
+
+
+class NetworkWear:
+    """The wear of a swapper."""
+
+    def __init__(
+        self,
+        module: PatchModule,
+        identities: Identities,
+        identity_shape: tuple[int, ...],
+        options: NetworkOptions,
+        tracks: int,
+        device: torch.device | str = "cpu",
+        restoring: Restoring | None = None,
+    ) -> None:
+        """Args: identity_shape: of what the network is told of a source face, () for nothing; tracks: table rows."""
+        self.name = module.name if restoring is None else f"{module.name} and {restoring.module.name}"
+        self.takes: tuple[Field, ...] = (Field("identity", identity_shape),) if identity_shape else ()
+        self._module, self._identities, self._options, self._restoring = module, identities, options, restoring
+        self._side_px = module.picture.size_px * options.boost
+        self._target = torch.from_numpy(destination(module.template, module.picture.size_px, options.boost)).to(device)
+        self._tables, self._five = load_tables(device), torch.tensor(FIVE, device=device)
+        self._box = torch.from_numpy(edges.box(self._side_px).copy()).to(device)[None, None]
+        self._colours = patch.Colours(device)
+        self._tones = torch.from_numpy(tone.SAME).to(device).repeat(tracks, 1, 1)
+        self._rays = patch.rays(device)
+        self._worn: dict[int, _Track] = {}
+        if restoring is not None:
+            side = restoring.module.picture.size_px
+            self._restored_target = torch.from_numpy(destination(restoring.module.template, side)).to(device)
+            self._restored_box = torch.from_numpy(edges.box(side).copy()).to(device)[None, None] * restoring.blend
+            self._corrections = torch.zeros(tracks, 3, side, side, dtype=torch.float16, device=device)
+            self._points = torch.zeros(tracks, VERTICES, 2, device=device)
+
+    def prepare(self, source: SourceFace) -> None:
+        """Make what the network is told of the source face."""
+        self._identities.of(source)
+
+    def fill(self, rows: Rows, number: int, source: SourceFace, track: int, settings: Settings, now_s: float) -> None:
+        """Write what the network is told, on its way from the source face before where there was one."""
+        wanted = self._identities.of(source)
+        if wanted is None:
+            return
+        known = self._worn.get(track)
+        if known is None:
+            known = self._worn[track] = _Track(source.key, wanted)
+        fades = wanted.ndim == 1 and self._options.crossfade_s > 0
+        if known.worn != source.key:
+            known.before = known.identity if fades else None
+            known.worn, known.since_s = source.key, now_s
+        share = (now_s - known.since_s) / self._options.crossfade_s if fades else 1.0
+        if known.before is not None and 0 <= share < 1:
+            known.identity = between(known.before, wanted, step(share, 0.0, 1.0))
+        else:
+            known.before, known.identity = None, wanted
+        rows["identity"][number] = known.identity
+
+    def forget(self, track: int) -> None:
+        """Another track begins in this row; its tone begins anew with a fresh row."""
+        self._worn.pop(track, None)
+
+    def variant(self, number: int) -> str:
+        """`restore` for the frames in which the restorer runs, else `plain`."""
+        return "restore" if self._restoring is not None and number % self._restoring.every == 0 else "plain"
+
+    def __call__(self, target: Target, given: Mapping[str, Tensor], variant: str = "plain") -> Dressed:
+        """Swap N faces."""
+        options, side = self._options, target.picture.shape[-1]
+        matrices, usable = patch.similarity(target.landmarks[:, self._five, :2], self._target)
+        patches = cut(target.picture, matrices, self._side_px, border=True).round()
+        pictures, masks, fine = self._swapped(patches, given.get("identity"))
+        shares, open_share = self._mask(target, matrices, masks)
+        pictures = self._toned(pictures, patches, shares, target)
+        pose = device_shape.pose_of(target.landmarks[:, :VERTICES], self._tables)
+        shown = 1 - ramp(pose.yaw_deg().abs(), *options.fade_deg)
+        faded = torch.floor(shares * 255 * shown[:, None, None, None] + 0.5)
+        alpha = put_back(faded, matrices, side).round() * target.inside
+        pixels = put_back(pictures, matrices, side, border=True)
+        ok = usable & fine & torch.isfinite(pixels).flatten(1).all(dim=1)
+        pixels = torch.where(ok[:, None, None, None], pixels, target.picture)
+        if self._restoring is not None:
+            pixels = self._restored(target, pixels, alpha, variant)
+        opacity = shown.minimum(ramp(open_share, *_UNCOVERED))
+        return Dressed(pixels, torch.where(ok[:, None, None, None], alpha, 0), opacity, ok)
+
+    def _swapped(self, patches: Tensor, identities: Tensor | None) -> tuple[Tensor, Tensor | None, Tensor]:
+        """All faces through the network, with their tiles where there are more pixels than it takes."""
+        times = self._options.boost
+        if times == 1:
+            return self._module(patches, identities)
+        if identities is not None:
+            identities = identities.repeat_interleave(times * times, dim=0)
+        pictures, masks, fine = self._module(patch.dealt(patches, times), identities)
+        gathered = None if masks is None else patch.gathered(masks, times)
+        return patch.gathered(pictures, times), gathered, fine.reshape(-1, times * times).all(dim=1)
+
+    def _mask(self, target: Target, matrices: Tensor, masks: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return where the swap shows (N, 1, s, s) 0..1, and how much of it what covers the face leaves (N,)."""
+        options = self._options
+        points = patch.moved(target.landmarks[:, :VERTICES, :2], matrices)
+        inside = patch.outline(points, self._side_px, self._rays, reach=options.reach, softness=options.softness)
+        shares = torch.minimum(self._box, inside)
+        if masks is not None:
+            shares = shares * masks
+        whole = shares.sum(dim=(1, 2, 3))
+        seen = patch.seen(target.mask, target.matrix, matrices, self._side_px)
+        shares = shares * torch.where(target.masked[:, None, None, None], seen, 1)
+        return shares, torch.where(whole < 1, 0, shares.sum(dim=(1, 2, 3)) / whole.clamp(min=1))
+
+    def _toned(self, pictures: Tensor, patches: Tensor, shares: Tensor, target: Target) -> Tensor:
+        """Pictures in the targets' colours, steady over time."""
+        if self._options.colour <= 0:
+            return pictures
+        where, now = target.where, self._colours.tone_map(pictures, patches, shares)
+        known = self._tones[where.track]
+        followed = known + (now - known) / self._options.memory_frames
+        tones = torch.where(where.fresh[:, None, None] > 0, now, followed)
+        self._tones.index_copy_(0, kept_rows(where), tones)
+        return self._colours.toned(pictures, tones, self._options.colour)
+
+    def _restored(self, target: Target, pixels: Tensor, alpha: Tensor, variant: str) -> Tensor:
+        """Worn faces (N, 3, S, S) with the restorer's detail, or with what is left of it from the frame before."""
+        assert self._restoring is not None
+        where, module, side = target.where, self._restoring.module, target.picture.shape[-1]
+        matrices, usable = patch.similarity(target.landmarks[:, self._five, :2], self._restored_target)
+        shown = target.picture + alpha / 255 * (pixels - target.picture)
+        patches = cut(shown, matrices, module.picture.size_px, border=True).round()
+        points = patch.moved(target.landmarks[:, :VERTICES, :2], matrices)
+        if variant == "restore":
+            pictures, _, fine = module(patches, None)
+            correction = torch.where((fine & usable)[:, None, None, None], pictures - patches, 0)
+            rows = kept_rows(where)
+            self._corrections.index_copy_(0, rows, correction.half())
+            self._points.index_copy_(0, rows, points)
+        else:
+            off = (points - self._points[where.track]).norm(dim=-1).sort(dim=1).values[:, VERTICES * 9 // 10]
+            still = 1 - ramp(off / module.picture.size_px, MOST_MOVED / 2, MOST_MOVED)
+            still = torch.where(where.fresh > 0, 0, still)
+            correction = self._corrections[where.track].float() * still[:, None, None, None]
+        restored = put_back((patches + correction).clamp(0, 255), matrices, side, border=True)
+        share = put_back(self._restored_box.expand(len(pixels), -1, -1, -1), matrices, side)
+        return pixels + share * usable[:, None, None, None] * (restored - pixels)
+
+
+def _ordered(patches: Tensor, picture: Picture) -> Tensor:
+    return patches.flip(1) if picture.normalisation.order == "rgb" else patches
+
+
+def _laid_out(numbers: Tensor, picture: Picture) -> Tensor:
+    return numbers.permute(0, 2, 3, 1) if picture.normalisation.layout == "nhwc" else numbers
