@@ -24,7 +24,8 @@ from live.resources import home_dir, models_dir
 
 log = logging.getLogger(__name__)
 
-MOST_BYTES = 256 * 1024
+MOST_BYTES, MOST_OWN_BYTES = 256 * 1024, 16 * 1024
+"""Of the program's catalogue, and of one entry of the user's."""
 SHARED = ("role", "family", "licence", "input", "identity", "knobs", "output")
 """What an entry takes over from the one that it is `like`."""
 MOST_OWN = 500
@@ -114,7 +115,7 @@ def load_catalogue(folder: Path | None = None) -> Catalogue:
 
 def read_entry(path: Path) -> Entry:
     """Read one of the user's entries. Raises: ModelError, one line."""
-    values = _read(path)
+    values = _read(path, MOST_OWN_BYTES)
     if not isinstance(values, dict):
         raise ModelError(f"{path.name}: not an entry of the catalogue; remove it from {path.parent}")
     entry = _entry({**values, "own": True, "embedded": False, "urls": []}, path.name)
@@ -155,10 +156,10 @@ def _own_files(folder: Path) -> list[Path]:
         return []
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path, most_bytes: int = MOST_BYTES) -> Any:
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ModelError(f"{path.name}: larger than {MOST_BYTES // 1024} KiB, not a catalogue")
+        if path.stat().st_size > most_bytes:
+            raise ModelError(f"{path.name}: larger than {most_bytes // 1024} KiB, no entry of the catalogue")
         return plain_yaml(path.read_text("utf-8"))
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from None

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from live.errors import ModelError
+from live.nets.inspect import inspect_onnx
+from live.resources import models_dir
 
 
 class Network:
@@ -22,6 +24,8 @@ class Network:
 
         if not path.is_file():
             raise ModelError(f"no model file {path}; reinstall live, or restore models/{path.name} in the checkout")
+        if path.parent != models_dir():  # ours need no second look
+            inspect_onnx(path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

@@ -29,7 +29,7 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
 
 def own(folder: Path, name: str = "mine", **changes: Any) -> Path:
     path = folder / f"{name}.yaml"
-    path.write_text(json.dumps({**RESTORER, "name": name, "file": f"{name}.onnx", **changes}))
+    path.write_text(json.dumps({**RESTORER, "name": name, "file": f"{name}.onnx"} | changes))
     return path
 
 
@@ -121,7 +121,7 @@ def test_other_families_can_be_said(fields: dict[str, Any]) -> None:
 def test_a_wrong_entry_of_the_users_is_named_and_left_out(
     fields: dict[str, Any], word: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    own(tmp_path, **fields)
+    (tmp_path / "mine.yaml").write_text(json.dumps(RESTORER | fields))
     found = load_catalogue(tmp_path)
     assert not any(entry.own for entry in found.entries)
     assert word in caplog.text
@@ -188,6 +188,6 @@ def test_templates_are_faces_inside_the_square() -> None:
     # the published points of 112 px, and the same ones shifted by 8 px into 128
     published = [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
     np.testing.assert_allclose(template("arcface_112_v2") * 112, published, atol=1e-3)
-    np.testing.assert_allclose(template("arcface_128") * 128, np.array(published) + [8, 0], atol=1e-3)
+    np.testing.assert_allclose(template("arcface_128") * 128, np.add(published, (8, 0)), atol=1e-3)
     with pytest.raises(ModelError, match="ffhq_512"):
         template("ffhq")
