@@ -1,0 +1,190 @@
+"""Normalisations, and what `nets/fuse.py` makes of the chains that exporters write for them.
+
+Statistics are float32 at every precision: a square of 300 is too much for half precision.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from live.errors import ModelError
+from live.nets.operators.call import Call, Made, Mixed, Value, keep_off, operator
+from live.nets.operators.pictures import CONVOLUTIONS, TRANSPOSED, padder, window
+
+
+def moments(x: Tensor, axes: list[int], epsilon: float) -> tuple[Tensor, Tensor]:
+    """Mean and 1 / standard deviation along axes, which are kept with size 1; float32.
+
+    Half precision is read as it is and summed in float32, so no float32 copy of a picture is made.
+    """
+    if x.dtype == torch.float32:
+        variance, mean = torch.var_mean(x, axes, correction=0, keepdim=True)
+        return mean, torch.rsqrt(variance + epsilon)
+    mean = torch.mean(x, axes, keepdim=True, dtype=torch.float32)
+    length = torch.linalg.vector_norm(x, dim=axes, keepdim=True, dtype=torch.float32)
+    count = math.prod(x.shape[axis] for axis in axes)
+    variance = (length * length / count - mean * mean).clamp_min(0)
+    return mean, torch.rsqrt(variance + epsilon)
+
+
+def scaled(x: Tensor, mean: Tensor, inverse: Tensor, gain: Tensor | None, shift: Tensor | None) -> Tensor:
+    """(x - mean) * inverse * gain + shift, with one pass over x."""
+    factor = inverse if gain is None else inverse * gain
+    offset = -mean * factor if shift is None else shift - mean * factor
+    return torch.addcmul(offset.to(x.dtype), x, factor.to(x.dtype))
+
+
+@operator("live.Standardise")
+def _standardise(call: Call) -> Made:
+    """(x - mean) / sqrt(variance + epsilon) along `axes`, then * input 2 + input 3 where they are there."""
+    value, gain, shift = call.value(0), call.optional(1), call.optional(2)
+    axes = [int(axis) % len(value.shape) for axis in call.get("axes", ())]
+    keep_off(value, axes)
+    for other in (gain, shift):
+        if other is None:
+            continue
+        placed = None if other.rows is None else other.rows + len(value.shape) - len(other.shape)
+        if len(other.shape) > len(value.shape) or placed not in (None, value.rows):
+            raise Mixed
+    epsilon = call.get("epsilon", 1e-5)
+    takes = [item for item in (value, gain, shift) if item is not None]
+    has_gain = gain is not None
+
+    def run(x: Tensor, *rest: Tensor) -> Tensor:
+        first = rest[0] if has_gain else None
+        second = rest[-1] if len(rest) > has_gain else None
+        return scaled(x, *moments(x, axes, epsilon), first, second)
+
+    return Made(run, takes, [value.rows])
+
+
+@operator("InstanceNormalization")
+def _instance(call: Call) -> Made:
+    value = call.value(0)
+    axes = list(range(2, len(value.shape)))
+    keep_off(value, [1, *axes])
+    epsilon = call.get("epsilon", 1e-5)
+    column = (-1, *(1,) * len(axes))
+    gain, shift = (Value(call.fixed(index).reshape(column), constant=True) for index in (1, 2))
+
+    def run(x: Tensor, g: Tensor, s: Tensor) -> Tensor:
+        return scaled(x, *moments(x, axes, epsilon), g, s)
+
+    return Made(run, [value, gain, shift], [value.rows])
+
+
+@operator("live.GroupNorm", "GroupNormalization")
+def _group(call: Call) -> Made:
+    value = call.value(0)
+    keep_off(value, range(1, len(value.shape)))
+    groups, epsilon = call.get("num_groups", 1), call.get("epsilon", 1e-5)
+    channels = value.shape[1]
+    gain, shift = call.fixed(1).reshape(-1), call.fixed(2).reshape(-1)
+    if gain.numel() == groups != channels:  # until opset 20 one number per group
+        gain, shift = (line.repeat_interleave(channels // groups) for line in (gain, shift))
+    lines = [Value(line.contiguous(), constant=True) for line in (gain, shift)]
+    rank = len(value.shape)
+
+    def run(x: Tensor, g: Tensor, s: Tensor) -> Tensor:
+        cut = x.unflatten(1, (groups, channels // groups))
+        mean, inverse = moments(cut, list(range(2, rank + 1)), epsilon)
+        each = channels // groups
+        mean, inverse = (
+            item.reshape(-1, groups, 1).expand(-1, -1, each).reshape(-1, channels, *(1,) * (rank - 2))
+            for item in (mean, inverse)
+        )
+        column = (-1, *(1,) * (rank - 2))
+        return scaled(x, mean, inverse, g.reshape(column), s.reshape(column))
+
+    return Made(run, [value, *lines], [value.rows])
+
+
+@operator("LayerNormalization")
+def _layer(call: Call) -> Made:
+    value = call.value(0)
+    rank = len(value.shape)
+    axis = call.get("axis", -1) % rank
+    keep_off(value, range(axis, rank))
+    if len(call.node.outputs) > 1:
+        raise ModelError(f"LayerNormalization ({call.node.name}) that gives its statistics is not run here")
+    shape, epsilon = value.shape[axis:], call.get("epsilon", 1e-5)
+    lines = [
+        Value(call.fixed(index).expand(shape).contiguous(), constant=True)
+        for index in (1, 2)
+        if call.optional(index) is not None
+    ]
+    return Made(lambda x, *rest: F.layer_norm(x, shape, *rest, eps=epsilon), [value, *lines], [value.rows])
+
+
+@operator("BatchNormalization")
+def _batch(call: Call) -> Made:
+    value = call.value(0)
+    keep_off(value, [1])
+    gain, shift, mean, variance = (call.fixed(index).to(torch.float64) for index in range(1, 5))
+    factor = gain / torch.sqrt(variance + call.get("epsilon", 1e-5))
+    column = (-1, *(1,) * (len(value.shape) - 2))
+    lines = [
+        Value(line.to(torch.float32).reshape(column), constant=True) for line in (factor, shift - mean * factor)
+    ]
+    return Made(lambda x, f, o: torch.addcmul(o, x, f), [value, *lines], [value.rows])
+
+
+@operator("LpNormalization")
+def _length(call: Call) -> Made:
+    value = call.value(0)
+    axis, power = call.get("axis", -1) % len(value.shape), call.get("p", 2)
+    keep_off(value, [axis])
+
+    def run(x: Tensor) -> Tensor:
+        length = torch.linalg.vector_norm(x, power, dim=axis, keepdim=True, dtype=torch.float32)
+        return (x / length.clamp_min(1e-12)).to(x.dtype)
+
+    return Made(run, [value], [value.rows])
+
+
+@operator("live.ModulatedConv")
+def _modulated(call: Call) -> Made:
+    """StyleGAN2's convolution with weights scaled by each row's style: inputs x, weight, style (one per channel read).
+
+    Scaling the picture before and after instead of the weights is the same number (Karras et al. 2020, section 2.2):
+    sum_i w_oi s_i x_i * d_o with d_o = 1 / sqrt(sum_i s_i^2 w_oi^2 + epsilon). All rows share one plain convolution.
+    """
+    value, weight, style = call.value(0), call.value(1), call.value(2)
+    keep_off(value, range(1, len(value.shape)))
+    transposed = bool(call.get("transposed", 0))
+    into = weight.shape[0] if transposed else weight.shape[1]
+    if style.tensor.numel() != into or style.rows not in (None, 0) or len(value.shape) != 4:
+        raise Mixed
+    strides, dilations, before, after = window(call, value, list(weight.shape[2:]))
+    if transposed and before != after:
+        raise ModelError(f"ConvTranspose ({call.node.name}) with uneven padding is not run here")
+    extra = [int(size) for size in call.get("output_padding", (0, 0))]
+    pad = padder(before, after) if before != after else None
+    inner = before if pad is None else [0, 0]
+    epsilon = call.get("epsilon", None)
+    takes = [value, weight, style]
+    if epsilon is not None:
+        energy = call.fixed(1).to(torch.float64).square().sum((2, 3))
+        energy = energy if transposed else energy.T
+        takes.append(Value(energy.to(torch.float32).contiguous(), constant=True, exact=True))  # (I, O)
+
+    def run(x: Tensor, w: Tensor, s: Tensor, *rest: Tensor) -> Tensor:
+        s = s.reshape(-1, into)
+        x = x * s[:, :, None, None]
+        y: Any
+        if transposed:
+            y = TRANSPOSED[4](x, w, None, strides, inner, extra, 1, dilations)
+        else:
+            y = CONVOLUTIONS[4](x if pad is None else pad(x), w, None, strides, inner, dilations)
+        if rest:
+            wide = s.float()
+            scale = torch.rsqrt(wide.square() @ rest[0] + epsilon)
+            y = y * scale.to(y.dtype)[:, :, None, None]
+        return y
+
+    return Made(run, takes, [0 if style.rows == 0 or value.rows == 0 else None])
