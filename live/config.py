@@ -85,6 +85,17 @@ class BadgeKeys(Section):
     text: Annotated[str, Field(min_length=1, max_length=40)]
 
 
+class NetsKeys(Section):
+    """How networks of the catalogue are run."""
+
+    backend: Literal["auto", "torch", "tensorrt", "cuda", "coreml", "directml", "openvino", "cpu"]
+    precision: Literal["auto", "fp32", "tf32", "fp16", "bf16"]
+    boost: Annotated[int, Field(ge=1, le=4)]
+    restorer_blend: Annotated[float, Field(ge=0, le=1)]
+    restorer_every: Annotated[int, Field(ge=1, le=10)]
+    build_limit_s: Annotated[float, Field(ge=1, le=86400)]
+
+
 class ThreadsKeys(Section):
     """How many threads the libraries may use."""
 
@@ -99,12 +110,14 @@ class Preset(Section):
     input: str
     outputs: Annotated[tuple[str, ...], Field(min_length=1, max_length=8, strict=False)]
     face: str
-    engine: Literal["mesh", "none"]
+    engine: str
+    restorer: str
     capture: CaptureKeys
     swap: SwapKeys
     faces: FacesKeys
     privacy: PrivacyKeys
     badge: BadgeKeys
+    nets: NetsKeys
     threads: ThreadsKeys
 
     @field_validator("outputs", mode="before")

@@ -59,6 +59,7 @@ def run(session: Session, engine: Engine) -> int:
     for server in servers:
         server.stop()
     desk.close()
+    engine.close()
     _tell(session.meter)
     return session.error.exit_code if session.error else 0
 

@@ -17,6 +17,7 @@ from live.capture.again import Again
 from live.capture.contract import Capture, Wanted
 from live.capture.counter import Counted
 from live.config import Preset
+from live.engines import build_engine as build_engine
 from live.errors import CaptureError, LiveError, UsageError
 from live.faces.detector import Detector
 from live.faces.gallery import Gallery
@@ -79,7 +80,15 @@ def build(preset: Preset, ask: Ask) -> tuple[Session, Engine]:
     keep_freed_memory()
     cv2.setNumThreads(preset.threads.opencv or -1)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # its warnings are about what we handle
-    engine = build_engine(preset)
+    engine = build_engine(preset, wait=not _plays_live(preset, ask))
+    try:
+        return _build_around(engine, preset, ask), engine
+    except BaseException:
+        engine.close()
+        raise
+
+
+def _build_around(engine: Engine, preset: Preset, ask: Ask) -> Session:
     source = _source_face(preset, ask) if engine.proves else None
     if source is not None:
         engine.prepare(source)
@@ -99,25 +108,7 @@ def build(preset: Preset, ask: Ask) -> tuple[Session, Engine]:
     badge = Badge(preset.badge.text, preset.badge.corner) if preset.badge.show else None
     pipeline = Pipeline(tracker, engine, rules, meter, build_masker(preset) if engine.proves else None)
     duration_s = ask.duration_s or (TOUR_S if tour else None)
-    session = Session(capture, pipeline, opened, settings, rules, Switches(), meter, badge, duration_s)
-    return session, engine
-
-
-def build_engine(preset: Preset) -> Engine:
-    """The engine a preset names. Raises: UsageError for `none` without the word `pass`."""
-    if preset.engine == "none":
-        from live.swap.none import NoEngine
-
-        if preset.privacy.unproven != "pass":
-            raise UsageError(
-                "engine none swaps nothing; it needs --set privacy.unproven=pass, which shows the bare picture"
-            )
-        log.warning("engine none and privacy.unproven=pass: everybody who watches sees the BARE picture")
-        return NoEngine()
-    from live.swap.mesh import MeshEngine, MeshOptions
-
-    keys = preset.swap.model_dump(exclude={"strength", "shape"})
-    return MeshEngine(MeshOptions(**keys), Masker(models_dir() / "masker.onnx"))
+    return Session(capture, pipeline, opened, settings, rules, Switches(), meter, badge, duration_s)
 
 
 def build_tracker(preset: Preset) -> Tracker:
@@ -155,9 +146,8 @@ def _open_capture(preset: Preset, ask: Ask) -> tuple[Capture, bool]:
     """The input; True when it is the demo person because there is no camera."""
     address = ask.input or preset.input
     keys = preset.capture
-    pace = ask.pace or keys.pace
     outputs = ask.outputs or preset.outputs
-    live = pace == "real" or (pace == "auto" and not _only_recordings(outputs))
+    live = _plays_live(preset, ask)
     sized = address == "auto" or route(address)[0] in SIZED
     wanted = Wanted(
         width_px=keys.width_px if sized else 0,
@@ -182,6 +172,12 @@ def _dressed(capture: Capture, wanted: Wanted, outputs: tuple[str, ...], counter
     if again is not None:
         capture = Again(capture, lambda: open_capture(again, wanted), endless=not _only_recordings(outputs))
     return Counted(capture) if counter else capture
+
+
+def _plays_live(preset: Preset, ask: Ask) -> bool:
+    """Whether a late frame is dropped; else every frame counts, however long it takes."""
+    pace = ask.pace or preset.capture.pace
+    return pace == "real" or (pace == "auto" and not _only_recordings(ask.outputs or preset.outputs))
 
 
 def _only_recordings(addresses: tuple[str, ...]) -> bool:

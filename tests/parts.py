@@ -117,6 +117,9 @@ class PaintEngine:
     def forget(self, track: int) -> None:
         pass
 
+    def close(self) -> None:
+        pass
+
 
 @dataclass
 class KeptOutput:

@@ -19,7 +19,7 @@ LAYERS = [
     {"capture", "output"},
     {"faces"},
     {"swap"},
-    {"marking", "session", "governor"},
+    {"marking", "session", "governor", "engines"},
     {"studio", "doctor"},
     {"control"},
     {"onair", "bench"},

@@ -50,7 +50,7 @@ class Watched:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.name, self.proves = engine.name, engine.proves
-        self.prepare, self.forget = engine.prepare, engine.forget
+        self.prepare, self.forget, self.close = engine.prepare, engine.forget, engine.close
         self.box: Box = (0, 0, 0, 0)
         self.worn: Worn | None = None
         self.seconds = 0.0

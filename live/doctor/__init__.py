@@ -17,7 +17,8 @@ __all__ = ["Finding", "device_lines", "findings"]
 
 def findings() -> list[Finding]:
     """Look at everything a run may need."""
-    from live.doctor import machine
+    from live.doctor import machine, networks
+    from live.nets import devices
 
     return [
         machine.program(),
@@ -25,7 +26,7 @@ def findings() -> list[Finding]:
         machine.cameras(),
         *virtual_camera(),
         machine.window(),
-        machine.graphics_card(),
+        *networks.judge(devices.look(), devices.variants()),
     ]
 
 

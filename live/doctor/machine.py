@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from pathlib import Path
 
 from live import __version__
 from live.doctor.finding import Finding
@@ -66,12 +65,3 @@ def window() -> Finding:
         "no display; the web preview stands in",
         ("# run live in a desktop session, or:", "live --output web"),
     )
-
-
-def graphics_card() -> Finding:
-    """Only named: nothing of today needs one."""
-    if Path("/proc/driver/nvidia/version").exists() or sys.platform == "win32":
-        return Finding(
-            "graphics card", True, "an NVIDIA driver may be there; the embedded engine runs on the CPU either way"
-        )
-    return Finding("graphics card", True, "no NVIDIA driver; the embedded engine runs on the CPU")

@@ -38,11 +38,13 @@ def similarity(points: Floats, target: Floats) -> Floats:
     sum(conj(p) q) / sum(|p|^2).  Source: least-squares similarity, Umeyama 1991.
     Raises: ValueError if the points of a face are not finite or lie on one spot.
     """
+    if not np.isfinite(points).all():
+        raise ValueError("the five points of a face are not finite")
     middle, centre = points.mean(axis=-2, keepdims=True), target.mean(axis=-2, keepdims=True)
     p, q = points - middle, target - centre
     spread = (p * p).sum(axis=(-2, -1))
-    if not np.isfinite(spread).all() or (spread < LEAST_SPREAD).any():
-        raise ValueError("the five points of a face are not finite, or lie on one spot")
+    if (spread < LEAST_SPREAD).any():
+        raise ValueError("the five points of a face lie on one spot")
     cosine = (p * q).sum(axis=(-2, -1)) / spread
     sine = (p[..., 0] * q[..., 1] - p[..., 1] * q[..., 0]).sum(axis=-1) / spread
     linear = np.stack([np.stack([cosine, -sine], -1), np.stack([sine, cosine], -1)], -2)

@@ -74,3 +74,7 @@ class Engine(Protocol):
     def forget(self, track: int) -> None:
         """Drop what was kept for a track that ended or jumped (scene cut)."""
         ...
+
+    def close(self) -> None:
+        """Free devices, networks and processes; may be called twice. A closed engine is not used again."""
+        ...

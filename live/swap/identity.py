@@ -79,10 +79,16 @@ class Identities:
 
 def projected(raw: Floats, how: Embedding, projection: Projection | None) -> Floats:
     """A recogniser's raw vector (D,) as a swapper wants it, (D,)."""
-    vector = raw / np.float32(np.linalg.norm(raw)) if how.normalise_first else raw
+    vector = _unit(raw) if how.normalise_first else raw
     if projection is not None:
         vector = projection(vector)
-    return np.asarray(vector / np.float32(np.linalg.norm(vector)) if how.normalise_last else vector, np.float32)
+    return np.asarray(_unit(vector) if how.normalise_last else vector, np.float32)
+
+
+def _unit(vector: Floats) -> Floats:
+    """The vector of length 1; one of length 0 stays."""
+    length = float(np.linalg.norm(vector))
+    return np.asarray(vector / np.float32(length), np.float32) if length > 0 else vector
 
 
 def between(before: Array, after: Array, share: float) -> Array:

@@ -29,3 +29,6 @@ class NoEngine:
 
     def forget(self, track: int) -> None:
         """Nothing is kept."""
+
+    def close(self) -> None:
+        """Nothing is held."""

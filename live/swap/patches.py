@@ -45,7 +45,7 @@ class PatchNetwork:
         self._entry, self._picture, self._result = entry, entry.input, entry.output
         self._input = entry.input.input or runner.inputs[0].name
         _check(entry, entry.input, self._input, runner)
-        self._knobs = {knob.input: (_port(knob.input, runner), knob.value) for knob in entry.knobs}
+        self._knobs = {knob.input: (_port(entry, knob.input, runner), knob.value) for knob in entry.knobs}
 
     def run(self, patches: Pixels, identities: Array | None = None) -> Answer:
         """Run N patches in one batch.
@@ -94,18 +94,19 @@ def _identity_input(entry: Entry) -> str:
     return entry.identity.input if entry.identity.kind == "embedding" else entry.identity.picture.input
 
 
-def _port(name: str, runner: Runner) -> Port:
+def _port(entry: Entry, name: str, runner: Runner) -> Port:
     for port in runner.inputs:
         if port.name == name:
             return port
-    raise ModelError(f"the network has no input {name!r}; it has {', '.join(port.name for port in runner.inputs)}")
+    there = ", ".join(port.name for port in runner.inputs)
+    raise ModelError(f"{entry.file}: {entry.name} has an input {name}, the file has {there}; it is another network")
 
 
 def _check(entry: Entry, picture: Picture, name: str, runner: Runner) -> None:
     """Compare a file with its entry."""
     side = picture.size_px
     wanted = (3, side, side) if picture.normalisation.layout == "nchw" else (side, side, 3)
-    shape = _port(name, runner).shape
+    shape = _port(entry, name, runner).shape
     if len(shape) != 4 or any(size not in (None, want) for size, want in zip(shape[1:], wanted)):
         raise ModelError(f"{entry.file}: input {name} is {shape}, but {entry.name} takes pictures of {wanted}")
     assert entry.output is not None

@@ -55,7 +55,7 @@ class Restorer:
 
     def __init__(self, network: PatchNetwork, *, blend: float = 0.8, every: int = 1) -> None:
         """Args: blend 0..1: how much of the restored face is shown; every: the network runs on every n-th frame."""
-        self._network, self._blend, self._every = network, blend, every
+        self.network, self._blend, self._every = network, blend, every
         self.side_px = network.side_px
         self._target = destination(template(network.template or "ffhq_512"), network.side_px)
         self._tracks: dict[int, _Track] = {}
@@ -69,7 +69,7 @@ class Restorer:
         cut = [self._cut(number, *row) for number, row in enumerate(zip(jobs, worn, strict=True)) if row[1].opacity > 0]
         fresh = [one for one in cut if not self._reusable(one)]
         if fresh:
-            answer = self._network.run(np.stack([one.patch for one in fresh]))
+            answer = self.network.run(np.stack([one.patch for one in fresh]))
             for one, picture, fine in zip(fresh, answer.pictures, answer.fine, strict=True):
                 self._tracks.pop(one.job.track, None)
                 if fine:
@@ -89,7 +89,7 @@ class Restorer:
 
     def close(self) -> None:
         """Free the network."""
-        self._network.close()
+        self.network.close()
 
     def _cut(self, number: int, job: Job, worn: Worn) -> _Cut:
         """Cut the region as it will be seen, upright."""

@@ -1,4 +1,4 @@
-"""The network engine's arithmetic: what goes in upright comes back in its place, in every template and normalisation."""
+"""The network engine: what goes in upright comes back in its place, in every template and normalisation."""
 
 from __future__ import annotations
 

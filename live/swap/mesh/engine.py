@@ -113,6 +113,9 @@ class MeshEngine:
         """Drop the light, hair and proportions remembered for a track."""
         self._tracks.pop(track, None)
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def _swap_one(self, job: Job, settings: Settings) -> Worn:
         options, landmarks = self.options, checked(job.landmarks)
         facing, pose = facing_of(landmarks, self._canvas.topology), pose_of(landmarks, self._canvas.topology)

@@ -1,0 +1,165 @@
+"""Builds the engine that a preset names: the embedded mesh, none, or a network of the catalogue with all it needs.
+
+A network is made ready behind the mesh where somebody is waiting for pictures, and at once where none may be lost.
+Knows which parts exist and what each needs; opens no input or output.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import numpy as np
+
+from live.config import Preset
+from live.errors import UsageError
+from live.faces.masker import Masker
+from live.faces.recogniser import Recogniser
+from live.nets.catalogue import Catalogue, load_catalogue
+from live.nets.devices import look
+from live.nets.emap import read_emap
+from live.nets.entry import Embedding, Entry, Likeness, Role
+from live.nets.files import content_hash, nets_folder
+from live.nets.opening import Opener
+from live.resources import models_dir
+from live.swap.contract import Engine
+from live.swap.identity import Identities, Projection
+from live.swap.network import NetworkEngine, NetworkOptions
+from live.swap.patches import PatchNetwork
+from live.swap.restore import Restorer
+from live.swap.switching import SwitchingEngine
+
+log = logging.getLogger(__name__)
+
+SHARED = ("colour", "softness", "reach", "crossfade_s")
+"""Keys of the section `swap` that networks follow, too."""
+
+
+def build_engine(preset: Preset, *, wait: bool = True) -> Engine:
+    """The engine a preset names.
+
+    Args: wait: until a network is ready; else the mesh is on air meanwhile.
+    Raises: UsageError for a name that is no engine, and for `none` without the word `pass`; ModelError for a model that
+    is not on this computer, with the command that brings it, or that cannot be run.
+    """
+    if preset.engine == "none":
+        return _none(preset)
+    if preset.engine == "mesh":
+        if preset.restorer != "none":
+            raise UsageError(f"restorer {preset.restorer} works on networks; engine mesh has none: set restorer=none")
+        return _mesh(preset)
+    catalogue = load_catalogue()
+    swapper = _entry(catalogue, "engine", preset.engine, "swapper", "mesh, none")
+    restorer = _entry(catalogue, "restorer", preset.restorer, "restorer", "none") if preset.restorer != "none" else None
+    for entry in (swapper, *_needed(catalogue, swapper), *((restorer,) if restorer else ())):
+        catalogue.need(entry.name)
+    keys = preset.nets
+    opener = Opener(
+        look(),
+        backend=keys.backend,
+        precision=keys.precision,
+        threads=preset.threads.network,
+        limit_s=keys.build_limit_s,
+    )
+    if wait:
+        return _network(preset, catalogue, swapper, restorer, opener)
+    engine = SwitchingEngine(
+        _mesh(preset),
+        lambda: _network(preset, catalogue, swapper, restorer, opener),
+        crossfade_s=preset.swap.crossfade_s,
+        cancel=opener.cancel,
+    )
+    log.info("engine: mesh until %s is ready", swapper.name)
+    engine.start()
+    return engine
+
+
+def _none(preset: Preset) -> Engine:
+    from live.swap.none import NoEngine
+
+    if preset.privacy.unproven != "pass":
+        raise UsageError(
+            "engine none swaps nothing; it needs --set privacy.unproven=pass, which shows the bare picture"
+        )
+    log.warning("engine none and privacy.unproven=pass: everybody who watches sees the BARE picture")
+    return NoEngine()
+
+
+def _mesh(preset: Preset) -> Engine:
+    from live.swap.mesh import MeshEngine, MeshOptions
+
+    keys = preset.swap.model_dump(exclude={"strength", "shape"})
+    return MeshEngine(MeshOptions(**keys), Masker(models_dir() / "masker.onnx"))
+
+
+def _entry(catalogue: Catalogue, key: str, name: str, role: Role, others: str) -> Entry:
+    """The entry of a name that is one of its role. Raises: UsageError with those there are."""
+    names = [entry.name for entry in catalogue.entries if entry.role == role]
+    if name in names:
+        return catalogue.get(name)
+    other = next((entry.role for entry in catalogue.entries if entry.name == name), None)
+    what = f"{name} is a {other}" if other else f"there is no {role} {name!r}"
+    raise UsageError(f"{key}: {what}; allowed: {others}, {', '.join(names)}; `live models list` says what they are")
+
+
+def _needed(catalogue: Catalogue, swapper: Entry) -> list[Entry]:
+    """What a swapper does not run without."""
+    how = swapper.identity
+    if not isinstance(how, Embedding):
+        return []
+    return [catalogue.get(name) for name in (how.recogniser, how.projector) if name is not None]
+
+
+def _network(
+    preset: Preset, catalogue: Catalogue, swapper: Entry, restorer: Entry | None, opener: Opener
+) -> NetworkEngine:
+    """Open everything and run it once. Slow. Raises: ModelError."""
+    keys = preset.nets
+    network = PatchNetwork(swapper, opener.open(catalogue.need(swapper.name)))
+    second = None
+    if restorer is not None:
+        second = Restorer(
+            PatchNetwork(restorer, opener.open(catalogue.need(restorer.name))),
+            blend=keys.restorer_blend,
+            every=keys.restorer_every,
+        )
+    options = NetworkOptions(**preset.swap.model_dump(include=set(SHARED)), boost=keys.boost)
+    engine = NetworkEngine(network, _identities(catalogue, swapper, opener), options, second)
+    spent_s = _warm(network, swapper, keys.boost) + (_warm(second.network, restorer, 1) if second and restorer else 0)
+    log.info("engine: %s is ready, %.0f ms a face", engine.name, 1000 * spent_s)
+    return engine
+
+
+def _identities(catalogue: Catalogue, swapper: Entry, opener: Opener) -> Identities:
+    """What turns source faces into what the swapper is told of them."""
+    how = swapper.identity
+    if not isinstance(how, Embedding):
+        return Identities(swapper)
+    path = catalogue.need(how.recogniser)
+    recogniser = Recogniser(catalogue.get(how.recogniser), opener.open(path), content_hash(path))
+    projection: Projection | None = None
+    if how.projection == "emap":
+        matrix = read_emap(catalogue.need(swapper.name), how.length, nets_folder())
+        projection = lambda vector: vector @ matrix  # noqa: E731
+    elif how.projector is not None:
+        runner = opener.open(catalogue.need(how.projector))
+        projection = lambda vector: runner.run({runner.inputs[0].name: vector[None]})[0][0]  # noqa: E731
+    return Identities(swapper, recogniser, projection)
+
+
+def _warm(network: PatchNetwork, entry: Entry, boost: int) -> float:
+    """Run a network twice on nothing, as often as one face will. Returns: seconds of the second run."""
+    rows, side = boost * boost, network.side_px
+    identities = None if entry.identity is None else np.zeros((rows, *_shape(entry.identity)), np.float32)
+    for _ in range(2):
+        started_s = time.perf_counter()
+        network.run(np.zeros((rows, side, side, 3), np.uint8), identities)
+    return time.perf_counter() - started_s
+
+
+def _shape(how: Embedding | Likeness) -> tuple[int, ...]:
+    """Of what a swapper is told of a source face."""
+    if isinstance(how, Embedding):
+        return (how.length,)
+    side, layout = how.picture.size_px, how.picture.normalisation.layout
+    return (3, side, side) if layout == "nchw" else (side, side, 3)
