@@ -13,17 +13,15 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
-from live.errors import LiveError
 from live.swap.contract import Engine, Job, Worn
 from live.swap.mesh.canvas import step
+from live.swap.readying import Readying
 from live.values import Box, Floats, Settings, SourceFace
 
 log = logging.getLogger(__name__)
 
 MOST_FAULTS = 3
 """So many frames in a row may fail; then the light engine is back for good."""
-MOST_SOURCES = 32
-"""Source faces that a new engine is prepared for; the newest."""
 
 
 class SwitchingEngine:
@@ -39,29 +37,27 @@ class SwitchingEngine:
     ) -> None:
         """Args: make: makes the heavy engine, ready to run, on a thread of its own; cancel: ends it early."""
         self.name, self.proves = light.name, light.proves
-        self._light, self._make, self._cancel, self._crossfade_s = light, make, cancel, crossfade_s
-        self._sources: dict[str, SourceFace] = {}
-        self._heavy: Engine | None = None
-        self._ready = False
-        self._lock = threading.Lock()
-        self._closed = threading.Event()
-        self.settled = threading.Event()
-        """Set when the heavy engine is ready or given up."""
+        self._light, self._crossfade_s = light, crossfade_s
+        self._readying = Readying(make, light.name, cancel=cancel)
         self._on_heavy = False
         self._between_frames = True
         self._since_s: float | None = None
         self._fading = False
         self._faults = 0
-        self._thread = threading.Thread(target=self._prepare_heavy, name="heavy engine", daemon=True)
+
+    @property
+    def settled(self) -> threading.Event:
+        """Set when the heavy engine is ready or given up."""
+        return self._readying.settled
 
     def start(self) -> None:
         """Begin to make the heavy engine."""
-        self._thread.start()
+        self._readying.start()
 
     def region(self, landmarks: Floats, width_px: int, height_px: int) -> Box:
         """The part of the frame that the engine on air needs, during the change that of both."""
         self._adopt()
-        heavy = self._heavy
+        heavy = self._readying.made
         if heavy is None or not self._on_heavy:
             return self._light.region(landmarks, width_px, height_px)
         box = heavy.region(landmarks, width_px, height_px)
@@ -70,20 +66,13 @@ class SwitchingEngine:
     def prepare(self, source: SourceFace) -> None:
         """Prepare with the light engine, and with the heavy one as soon as it is there."""
         self._light.prepare(source)
-        with self._lock:
-            self._sources.pop(source.key, None)
-            self._sources[source.key] = source
-            for key in list(self._sources)[:-MOST_SOURCES]:
-                del self._sources[key]
-            heavy = self._heavy if self._ready else None
-        if heavy is not None:
-            heavy.prepare(source)
+        self._readying.prepare(source)
 
     def swap(self, jobs: Sequence[Job], settings: Settings) -> list[Worn]:
         """Swap with the engine on air; during the change with both, one laid over the other."""
         self._adopt()
         self._between_frames = True
-        heavy = self._heavy
+        heavy = self._readying.made
         if heavy is None or not self._on_heavy:
             return self._light.swap(jobs, settings)
         share = self._share(jobs)
@@ -100,65 +89,26 @@ class SwitchingEngine:
     def forget(self, track: int) -> None:
         """Drop what either remembers of a track."""
         self._light.forget(track)
-        if self._heavy is not None and self._on_heavy:
-            self._heavy.forget(track)
+        heavy = self._readying.made
+        if heavy is not None and self._on_heavy:
+            heavy.forget(track)
 
     def close(self) -> None:
         """Give up what is still being made, and free both."""
-        self._closed.set()
-        self._cancel()
+        self._on_heavy = False
         self._light.close()
-        with self._lock:
-            heavy, self._heavy, self._ready, self._on_heavy = self._heavy, None, False, False
-        if heavy is not None:
-            heavy.close()
-
-    def _prepare_heavy(self) -> None:
-        """Make the heavy engine and prepare it for the source faces so far. Runs on a thread of its own."""
-        try:
-            heavy = self._make()
-        except LiveError as error:
-            if not self._closed.is_set():
-                log.error("%s stays on air: %s", self.name, error)
-            return self.settled.set()
-        except Exception:
-            log.exception("%s stays on air: the other engine could not be made", self.name)
-            return self.settled.set()
-        if not self._offer(heavy):
-            heavy.close()
-        return self.settled.set()
-
-    def _offer(self, heavy: Engine) -> bool:
-        """Hand the heavy engine over as soon as it knows all source faces; False when it cannot be used."""
-        known: set[str] = set()
-        while True:
-            with self._lock:
-                if self._closed.is_set():
-                    return False
-                missing = [source for key, source in self._sources.items() if key not in known]
-                if not missing:
-                    self._heavy, self._ready = heavy, True
-                    return True
-            try:
-                for source in missing:
-                    heavy.prepare(source)
-                    known.add(source.key)
-            except LiveError as error:
-                log.error("%s stays on air, %s cannot take its place: %s", self.name, heavy.name, error)
-                return False
-            except Exception:
-                log.exception("%s stays on air, %s cannot take its place", self.name, heavy.name)
-                return False
+        self._readying.close()
 
     def _adopt(self) -> None:
         """Change over where the heavy engine is ready and no frame is under way."""
         if not self._between_frames:
             return
         self._between_frames = False
-        if self._ready and not self._on_heavy and self._heavy is not None:
+        heavy = self._readying.made
+        if heavy is not None and not self._on_heavy:
             self._on_heavy, self._fading, self._since_s = True, self._crossfade_s > 0, None
-            log.info("engine: %s takes over from %s", self._heavy.name, self._light.name)
-            self.name = self._heavy.name
+            log.info("engine: %s takes over from %s", heavy.name, self._light.name)
+            self.name = heavy.name
 
     def _share(self, jobs: Sequence[Job]) -> float:
         """How far the heavy engine has taken over, 0..1."""
@@ -178,12 +128,9 @@ class SwitchingEngine:
         self._faults += 1
         if self._faults < MOST_FAULTS:
             return
-        with self._lock:
-            heavy, self._heavy, self._ready, self._on_heavy = self._heavy, None, False, False
-        self.name = self._light.name
+        heavy, self._on_heavy, self.name = self._readying.made, False, self._light.name
         log.error("%s is back: %s failed %d times in a row (%s)", self.name, heavy and heavy.name, self._faults, error)
-        if heavy is not None:
-            heavy.close()
+        self._readying.drop()
 
 
 def _around(one: Box, other: Box) -> Box:
