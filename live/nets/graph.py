@@ -48,14 +48,11 @@ class Graph:
     """A network: nodes in the order of computing, every value named."""
 
     nodes: tuple[Node, ...]
-    weights: Mapping[str, Array]
+    weights: Mapping[str, Any]
+    """Arrays; tensors where they were read from a cache."""
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     opset: int
-
-    def parameters(self) -> int:
-        """Count the numbers in the weights that are floats."""
-        return sum(array.size for array in self.weights.values() if array.dtype.kind == "f")
 
     def pruned(self) -> Graph:
         """Leave out nodes and weights that no output needs."""

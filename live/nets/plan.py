@@ -34,6 +34,8 @@ class Step:
     gives: tuple[int, ...]
     frees: tuple[int, ...]
     """Slots that no later step reads."""
+    shape: Callable[..., Any] | None = None
+    """What `run` gives on shapes alone; None: run itself tells."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,11 @@ class Plan:
 
 
 def constants_of(graph: Graph) -> dict[str, Value]:
-    """The weights as torch tensors on the host; all floats float32."""
-    return {name: Value(_tensor(array), constant=True) for name, array in graph.weights.items()}
+    """The weights as torch tensors on the host: floats become float32, tensors (read from a cache) stay as they are."""
+    return {
+        name: Value(array if isinstance(array, Tensor) else _tensor(array), constant=True)
+        for name, array in graph.weights.items()
+    }
 
 
 def _tensor(array: np.ndarray[Any, Any]) -> Tensor:
@@ -90,7 +95,8 @@ def fold_node(node: Node, inputs: Sequence[Value | None], opset: int, dtype: tor
 def run_made(node: Node, made: Made, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """Run once; a tuple per output. Raises: ModelError when shapes do not fit."""
     try:
-        result = made.run(*tensors)
+        on_shapes = made.shape is not None and tensors[0].is_meta
+        result = made.shape(*tensors) if on_shapes and made.shape else made.run(*tensors)
     except ModelError:
         raise
     except Exception as error:  # torch's complaints about shapes
@@ -117,14 +123,14 @@ def make_plan(
     Raises: ModelError, one line.
     """
     try:
-        plan = _Planner(graph, constants, dtype, wide | _tail(graph), free=True).make(shapes)
+        plan = _Planner(graph, constants, dtype, wide | tail(graph), free=True).make(shapes)
         _try_rows(plan, graph, shapes, dtype)
         return plan
     except Mixed:
-        return _Planner(graph, constants, dtype, wide | _tail(graph), free=False).make(shapes)
+        return _Planner(graph, constants, dtype, wide | tail(graph), free=False).make(shapes)
 
 
-def _tail(graph: Graph) -> frozenset[str]:
+def tail(graph: Graph) -> frozenset[str]:
     """Nodes after the last heavy one on their way: coordinates and colours, few numbers that half precision would
     round to half a pixel."""
     before: set[str] = set()
@@ -189,7 +195,7 @@ class _Planner:
             metas = [_meta(value, dtype) for value in made.takes]
             results = [Value(t, rows=rows) for t, rows in zip(run_made(node, made, metas), made.rows)]
             gives = tuple(self._slot_of(value, value.tensor.dtype) for value in results)
-            self._steps.append(Step(node.name, node.op, made.run, takes, gives, ()))
+            self._steps.append(Step(node.name, node.op, made.run, takes, gives, (), made.shape))
         for name, value in zip(node.outputs, results):
             if name:
                 self._known[name] = value
@@ -243,7 +249,7 @@ def _try_rows(plan: Plan, graph: Graph, shapes: Sequence[tuple[int, ...]], dtype
     for constant in plan.constants:
         values[constant.slot] = torch.empty_like(constant.tensor, device="meta")
     try:
-        outputs = run_steps(plan, values)
+        outputs = run_steps(plan, values, shapes=True)
     except RuntimeError:
         raise Mixed from None
     for tensor, shape, shared in zip(outputs, plan.shapes, plan.shared):
@@ -251,10 +257,14 @@ def _try_rows(plan: Plan, graph: Graph, shapes: Sequence[tuple[int, ...]], dtype
             raise Mixed
 
 
-def run_steps(plan: Plan, values: list[Any]) -> list[Tensor]:
-    """Run all steps over the slots, which hold inputs and constants. Frees what is no longer read."""
+def run_steps(plan: Plan, values: list[Any], *, shapes: bool = False) -> list[Tensor]:
+    """Run all steps over the slots, which hold inputs and constants. Frees what is no longer read.
+
+    Args: shapes tells that the slots hold tensors of the meta device.
+    """
     for step in plan.steps:
-        result = step.run(*[values[slot] for slot in step.takes])
+        run = step.shape if shapes and step.shape else step.run
+        result = run(*[values[slot] for slot in step.takes])
         if len(step.gives) == 1:
             values[step.gives[0]] = result[0] if isinstance(result, (tuple, list)) else result
         else:

@@ -49,12 +49,24 @@ class Worn:
     nothing of the face uncovered): not proven."""
 
 
-class Engine(Protocol):
-    """A swapper. `swap` runs on the swap thread only; `prepare` may run on another thread at the same time."""
+class Preparer(Protocol):
+    """What puts source faces on, as far as it has to be told of them."""
 
     name: str
     proves: bool
     """False for `none`, which hands faces back as they came."""
+
+    def prepare(self, source: SourceFace) -> None:
+        """Do whatever a source face needs once (texture, embedding). Slow; again for the same key: free."""
+        ...
+
+    def close(self) -> None:
+        """Free what it holds of the machine; may be called twice. It is not used again."""
+        ...
+
+
+class Engine(Preparer, Protocol):
+    """A swapper. `swap` runs on the swap thread only; `prepare` may run on another thread at the same time."""
 
     def region(self, landmarks: Floats, width_px: int, height_px: int) -> Box:
         """The part of the frame this engine needs and may change, clipped to it, x1 and y1 even.
@@ -63,18 +75,10 @@ class Engine(Protocol):
         """
         ...
 
-    def prepare(self, source: SourceFace) -> None:
-        """Do whatever a source face needs once (texture, embedding). Slow; again for the same key: free."""
-        ...
-
     def swap(self, jobs: Sequence[Job], settings: Settings) -> list[Worn]:
         """Swap all faces of one frame, in order. Raises any error: the frame is then not proven."""
         ...
 
     def forget(self, track: int) -> None:
         """Drop what was kept for a track that ended or jumped (scene cut)."""
-        ...
-
-    def close(self) -> None:
-        """Free devices, networks and processes; may be called twice. A closed engine is not used again."""
         ...

@@ -15,6 +15,7 @@ from torch import Tensor
 from live.errors import ModelError
 from live.nets.operators.call import Call, Made, Mixed, Value, keep_off, operator
 from live.nets.operators.pictures import CONVOLUTIONS, TRANSPOSED, padder, window
+from live.nets.operators.shapes import same
 
 
 def moments(x: Tensor, axes: list[int], epsilon: float) -> tuple[Tensor, Tensor]:
@@ -60,7 +61,7 @@ def _standardise(call: Call) -> Made:
         second = rest[-1] if len(rest) > has_gain else None
         return scaled(x, *moments(x, axes, epsilon), first, second)
 
-    return Made(run, takes, [value.rows])
+    return Made(run, takes, [value.rows], same)
 
 
 @operator("InstanceNormalization")
@@ -75,7 +76,7 @@ def _instance(call: Call) -> Made:
     def run(x: Tensor, g: Tensor, s: Tensor) -> Tensor:
         return scaled(x, *moments(x, axes, epsilon), g, s)
 
-    return Made(run, [value, gain, shift], [value.rows])
+    return Made(run, [value, gain, shift], [value.rows], same)
 
 
 @operator("live.GroupNorm", "GroupNormalization")
@@ -101,7 +102,7 @@ def _group(call: Call) -> Made:
         column = (-1, *(1,) * (rank - 2))
         return scaled(x, mean, inverse, g.reshape(column), s.reshape(column))
 
-    return Made(run, [value, *lines], [value.rows])
+    return Made(run, [value, *lines], [value.rows], same)
 
 
 @operator("LayerNormalization")
@@ -118,7 +119,7 @@ def _layer(call: Call) -> Made:
         for index in (1, 2)
         if call.optional(index) is not None
     ]
-    return Made(lambda x, *rest: F.layer_norm(x, shape, *rest, eps=epsilon), [value, *lines], [value.rows])
+    return Made(lambda x, *rest: F.layer_norm(x, shape, *rest, eps=epsilon), [value, *lines], [value.rows], same)
 
 
 @operator("BatchNormalization")
@@ -128,8 +129,10 @@ def _batch(call: Call) -> Made:
     gain, shift, mean, variance = (call.fixed(index).to(torch.float64) for index in range(1, 5))
     factor = gain / torch.sqrt(variance + call.get("epsilon", 1e-5))
     column = (-1, *(1,) * (len(value.shape) - 2))
-    lines = [Value(line.to(torch.float32).reshape(column), constant=True) for line in (factor, shift - mean * factor)]
-    return Made(lambda x, f, o: torch.addcmul(o, x, f), [value, *lines], [value.rows])
+    lines = [
+        Value(line.to(torch.float32).reshape(column), constant=True) for line in (factor, shift - mean * factor)
+    ]
+    return Made(lambda x, f, o: torch.addcmul(o, x, f), [value, *lines], [value.rows], same)
 
 
 @operator("LpNormalization")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from live.errors import ModelError
 from live.nets.operators.call import Call, Made, Mixed, Value, axis_of, broadcast_rows, keep_off, operator, spread
-from live.nets.operators.shapes import one
+from live.nets.operators.shapes import one, same
 
 
 def pointwise(values: list[Value], function: Callable[..., Tensor]) -> Made:
@@ -140,7 +140,7 @@ def _many(call: Call) -> Made:
 @operator("LeakyRelu")
 def _leaky_relu(call: Call) -> Made:
     slope = call.get("alpha", 0.01)
-    return one(call.value(0), lambda tensor: F.leaky_relu(tensor, slope), call.value(0).rows)
+    return one(call.value(0), lambda tensor: F.leaky_relu(tensor, slope), call.value(0).rows, same)
 
 
 @operator("Elu", "Selu", "HardSigmoid", "Gelu", "ThresholdedRelu")
@@ -148,15 +148,15 @@ def _shaped(call: Call) -> Made:
     value, op = call.value(0), call.node.op
     if op == "Elu":
         alpha = call.get("alpha", 1.0)
-        return one(value, lambda tensor: F.elu(tensor, alpha), value.rows)
+        return one(value, lambda tensor: F.elu(tensor, alpha), value.rows, same)
     if op == "Selu":
-        return one(value, F.selu, value.rows)
+        return one(value, F.selu, value.rows, same)
     if op == "Gelu":
         way = call.get("approximate", "none")
-        return one(value, lambda tensor: F.gelu(tensor, approximate=way), value.rows)
+        return one(value, lambda tensor: F.gelu(tensor, approximate=way), value.rows, same)
     if op == "ThresholdedRelu":
         alpha = call.get("alpha", 1.0)
-        return one(value, lambda tensor: F.threshold(tensor, alpha, 0.0), value.rows)
+        return one(value, lambda tensor: F.threshold(tensor, alpha, 0.0), value.rows, same)
     alpha, beta = call.get("alpha", 0.2), call.get("beta", 0.5)
     return one(value, lambda tensor: (tensor * alpha + beta).clamp(0, 1), value.rows)
 
@@ -171,7 +171,7 @@ def _prelu(call: Call) -> Made:
     spread_out = all(size == 1 for axis, size in enumerate(slope.shape) if axis + rank - len(slope.shape) != 1)
     if slope.constant and rank > 1 and spread_out and slope.tensor.numel() == value.shape[1]:
         weight = Value(slope.tensor.reshape(-1), constant=True)
-        return Made(F.prelu, [value, weight], [value.rows])
+        return Made(F.prelu, [value, weight], [value.rows], same)
     return pointwise([value, slope], run)
 
 

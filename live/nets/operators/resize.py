@@ -31,10 +31,14 @@ def _resize(call: Call) -> Made:
     spatial = rank == 4 and min(changed) >= 2
     exact = all(sizes[axis] == value.shape[axis] * scales[axis] for axis in changed)
     new = tuple(sizes[2:])
+
+    def shape(x: Tensor) -> Tensor:
+        return x.new_empty((*x.shape[:2], *new))
+
     if mode == "nearest":
         lines = {axis: nearest_line(value.shape[axis], sizes[axis], scales[axis], where, rounding) for axis in changed}
         if spatial and exact and all(_is_floor(lines[axis], value.shape[axis], sizes[axis]) for axis in changed):
-            return one(value, lambda x: F.interpolate(x, new, mode="nearest"), value.rows)
+            return one(value, lambda x: F.interpolate(x, new, mode="nearest"), value.rows, shape)
         return _look_up(value, lines)
     if mode in ("linear", "cubic") and spatial and exact and not call.get("antialias", 0):
         kind = "bilinear" if mode == "linear" else "bicubic"
@@ -42,9 +46,9 @@ def _resize(call: Call) -> Made:
         # The two half-pixel ways differ only where one pixel is left.
         whole = where == "half_pixel" or min(new) > 1
         if where in HALF and whole and plain:
-            return one(value, lambda x: F.interpolate(x, new, mode=kind, align_corners=False), value.rows)
+            return one(value, lambda x: F.interpolate(x, new, mode=kind, align_corners=False), value.rows, shape)
         if where == "align_corners" and plain and min(new) > 1:
-            return one(value, lambda x: F.interpolate(x, new, mode=kind, align_corners=True), value.rows)
+            return one(value, lambda x: F.interpolate(x, new, mode=kind, align_corners=True), value.rows, shape)
     if mode not in ("linear", "cubic") or call.get("antialias", 0) or where == "tf_crop_and_resize":
         raise ModelError(f"{call.node.op} ({call.node.name}) with mode {mode}, {where} is not run here")
     matrices = [

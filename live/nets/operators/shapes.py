@@ -36,9 +36,16 @@ DTYPES = {
 FLOATS = (1, 10, 11, 16)
 
 
-def one(value: Value, run: Callable[[Tensor], Any], rows: int | None) -> Made:
+def one(
+    value: Value, run: Callable[[Tensor], Any], rows: int | None, shape: Callable[..., Tensor] | None = None
+) -> Made:
     """An operator of one value with one result."""
-    return Made(run, [value], [rows])
+    return Made(run, [value], [rows], shape)
+
+
+def same(tensor: Tensor, *_: Tensor) -> Tensor:
+    """The shape of a result that is like the first input."""
+    return tensor
 
 
 def laid_out(value: Value, target: list[int]) -> Made:
