@@ -111,6 +111,7 @@ class Preset(Section):
     outputs: Annotated[tuple[str, ...], Field(min_length=1, max_length=8, strict=False)]
     face: str
     engine: str
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d{1,2})?)$")]
     restorer: str
     capture: CaptureKeys
     swap: SwapKeys

@@ -1,35 +1,135 @@
 """Builds the device's engine that a preset names: networks as modules, tables and graphs on one card.
 
-Says in a line what it chose; a card with too little memory gets less (no restorer, fewer faces at once), said aloud.
+Says in a line what it chose; a card with too little memory gets less (fewer faces at once, no restorer), said aloud.
 Knows which parts exist and what each needs; opens no input or output.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from live.config import Preset
-from live.engines import SHARED, identities_of, identity_shape, networks_of
+from live.engines import Chosen, choose_networks, identities_of, identity_shape, network_options, opener_of
 from live.errors import ModelError
 from live.faces.masker import Masker
-from live.nets.backends import Present
+from live.nets.batcher import BUCKETS
 from live.nets.entry import Entry
-from live.nets.opening import Opener
-from live.nets.place import Place
-from live.nets.precision import ladder
-from live.nets.selftest import choose_precision, facts_of
-from live.nets.torch_graph import TorchGraph, prepare
 from live.nets.graph import read_graph
+from live.nets.place import Place
+from live.nets.precision import next_rung
+from live.nets.selftest import choose_precision, facts_of, memory_key
+from live.nets.torch_graph import TorchGraph, load_module, prepare
+from live.nets.weights import VERSION, digest_of, folder, load_prepared
 from live.resources import models_dir
 from live.swap.device.contract import Wear
 from live.swap.device.engine import TRACKS, DeviceEngine, Networks
 from live.swap.device.mesh import MeshWear
 from live.swap.device.network import NetworkWear, PatchModule, Restoring
 from live.swap.mesh.engine import MeshOptions
-from live.swap.network import NetworkOptions
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How much of the card's memory may be asked for."""
+
+    most: int = BUCKETS[-1]
+    """Faces of a batch."""
+    restorer: bool = True
+
+    def less(self) -> Allowance | None:
+        """What is tried next where this was too much; None: there is nothing less."""
+        if self.most > 1:
+            return replace(self, most=1)
+        return replace(self, restorer=False) if self.restorer else None
+
+
+def build_device_engine(preset: Preset, device: str, rung: int = 0) -> DeviceEngine:
+    """Build everything and run it once. Slow.
+
+    Args: rung: how many rungs of the precision ladder above the chosen one: those below gave numbers that were none.
+    Raises: ModelError when a network is missing or broken, no rung is left, or the card has too little memory.
+    """
+    chosen = None if preset.engine == "mesh" else choose_networks(preset)
+    allowance: Allowance | None = Allowance(restorer=chosen is not None and chosen.restorer is not None)
+    while allowance is not None:
+        try:
+            return _build(preset, chosen, Place(device), rung, allowance)
+        except torch.cuda.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            allowance = allowance.less()
+            if allowance is not None:
+                what = "one face at a time" if allowance.restorer or chosen is None else "no restorer"
+                log.warning("the card has too little memory; trying again with %s", what)
+    raise ModelError(f"{preset.engine} does not fit this card's memory; a smaller network does, or engine: mesh")
+
+
+def _build(preset: Preset, chosen: Chosen | None, place: Place, rung: int, allowance: Allowance) -> DeviceEngine:
+    faces, names = preset.faces, ("detector.onnx", "landmarker.onnx", "masker.onnx")[: 3 if preset.faces.masks else 2]
+    detector, landmarker, *masker = (load_module(models_dir() / name, device=place.device) for name in names)
+    networks = Networks(detector, landmarker, masker[0] if masker else None)
+    wear: Wear
+    if chosen is None:
+        options = MeshOptions(**preset.swap.model_dump(exclude={"strength", "shape"}))
+        wear = MeshWear(options, Masker(models_dir() / "masker.onnx"), TRACKS, place.device)
+    else:
+        wear = _network_wear(preset, chosen, place, rung, restores=allowance.restorer)
+    return DeviceEngine(
+        place,
+        networks,
+        wear,
+        steadiness=faces.steadiness,
+        mask_steadiness=faces.mask_steadiness,
+        most=min(allowance.most, max(faces.most, 1)),
+    )
+
+
+def _network_wear(preset: Preset, chosen: Chosen, place: Place, rung: int, *, restores: bool) -> NetworkWear:
+    keys = preset.nets
+    restoring = None
+    if chosen.restorer is not None and restores:
+        module = _module(preset, chosen, chosen.restorer, place, rung)
+        restoring = Restoring(module, keys.restorer_blend, keys.restorer_every)
+    return NetworkWear(
+        _module(preset, chosen, chosen.swapper, place, rung),
+        identities_of(chosen, opener_of(preset)),
+        identity_shape(chosen.swapper.identity),
+        network_options(preset),
+        TRACKS,
+        place.device,
+        restoring,
+    )
+
+
+def _module(preset: Preset, chosen: Chosen, entry: Entry, place: Place, rung: int) -> PatchModule:
+    """A network of the catalogue on the device, at the fastest precision that it bears."""
+    path = chosen.catalogue.need(entry.name)
+    module, line = open_module(path, place.device, preset.nets.precision, rung)
+    log.info("%s runs on %s, %s", entry.name, place.name, line)
+    return PatchModule(entry, module, tuple(port.name for port in module.graph.inputs), place.device)
+
+
+def open_module(path: Path, device: torch.device, precision: str = "auto", rung: int = 0) -> tuple[TorchGraph, str]:
+    """Read a network as a module on a device.
+
+    Args: precision: auto is the fastest that the self-test lets pass; rung: how many rungs above that.
+    Returns: the module, and its precision for people. Raises: ModelError.
+    """
+    facts, digest = facts_of(device), digest_of(path)
+    word, wide, line = precision, frozenset[str](), precision
+    if precision == "auto":
+        remembered = folder() / f"{memory_key(digest, facts, VERSION)}.json"
+        choice = choose_precision(prepare(read_graph(path)), device, remember=remembered)
+        word, wide, line = choice.precision, frozenset(choice.wide), choice.line
+    for _ in range(rung):
+        above = next_rung(facts, word)
+        if above is None:
+            raise ModelError(f"{path.name}: its numbers are not finite at any precision; is the file whole?")
+        word, wide, line = above, frozenset(), f"{above} since {word} gave numbers that were none"
+    graph = load_prepared(path, word, wide, digest=digest)
+    return TorchGraph(graph, precision=word, wide=wide).to(device).eval(), line

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 
 import numpy as np
 
 from live.config import Preset
-from live.errors import UsageError
+from live.errors import ModelError, UsageError
 from live.faces.masker import Masker
 from live.faces.recogniser import Recogniser
 from live.nets.catalogue import Catalogue, load_catalogue
@@ -47,31 +48,50 @@ def build_engine(preset: Preset, *, wait: bool = True) -> Engine:
     if preset.engine == "mesh":
         if preset.restorer != "none":
             raise UsageError(f"restorer {preset.restorer} works on networks; engine mesh has none: set restorer=none")
-        return _mesh(preset)
+        return build_mesh(preset)
+    chosen, opener = choose_networks(preset), opener_of(preset)
+    if wait:
+        return _network(preset, chosen, opener)
+    engine = SwitchingEngine(
+        build_mesh(preset),
+        lambda: _network(preset, chosen, opener),
+        crossfade_s=preset.swap.crossfade_s,
+        cancel=opener.cancel,
+    )
+    log.info("engine: mesh until %s is ready", chosen.swapper.name)
+    engine.start()
+    return engine
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The networks that a preset names. Their files are there."""
+
+    catalogue: Catalogue
+    swapper: Entry
+    restorer: Entry | None
+
+
+def choose_networks(preset: Preset) -> Chosen:
+    """The networks that a preset names. Raises: UsageError; ModelError for a file that is missing."""
     catalogue = load_catalogue()
     swapper = _entry(catalogue, "engine", preset.engine, "swapper", "mesh, none")
     restorer = _entry(catalogue, "restorer", preset.restorer, "restorer", "none") if preset.restorer != "none" else None
     for entry in (swapper, *_needed(catalogue, swapper), *((restorer,) if restorer else ())):
         catalogue.need(entry.name)
+    return Chosen(catalogue, swapper, restorer)
+
+
+def opener_of(preset: Preset) -> Opener:
+    """What opens networks as a preset asks for it. Raises: ModelError for a backend or precision that is not here."""
     keys = preset.nets
-    opener = Opener(
+    return Opener(
         look(),
         backend=keys.backend,
         precision=keys.precision,
         threads=preset.threads.network,
         limit_s=keys.build_limit_s,
     )
-    if wait:
-        return _network(preset, catalogue, swapper, restorer, opener)
-    engine = SwitchingEngine(
-        _mesh(preset),
-        lambda: _network(preset, catalogue, swapper, restorer, opener),
-        crossfade_s=preset.swap.crossfade_s,
-        cancel=opener.cancel,
-    )
-    log.info("engine: mesh until %s is ready", swapper.name)
-    engine.start()
-    return engine
 
 
 def _none(preset: Preset) -> Engine:
@@ -85,7 +105,23 @@ def _none(preset: Preset) -> Engine:
     return NoEngine()
 
 
-def _mesh(preset: Preset) -> Engine:
+def device_of(preset: Preset) -> str | None:
+    """The device on which a preset's frames are swapped, as torch names it; None: the processor, or what a backend of
+    ONNX Runtime's takes.
+
+    Raises: ModelError where a card is asked for that torch cannot use.
+    """
+    if preset.device == "cpu" or preset.engine == "none":
+        return None
+    if preset.device == "auto":
+        networks = preset.engine != "mesh" and preset.nets.backend in ("auto", "torch")
+        return "cuda" if networks and look().torch_cuda else None
+    if not look().torch_cuda:
+        raise ModelError(f"device {preset.device}: torch can use no card here; `live doctor` says why; or device: cpu")
+    return preset.device
+
+
+def build_mesh(preset: Preset) -> Engine:
     from live.swap.mesh import MeshEngine, MeshOptions
 
     keys = preset.swap.model_dump(exclude={"strength", "shape"})
@@ -110,11 +146,9 @@ def _needed(catalogue: Catalogue, swapper: Entry) -> list[Entry]:
     return [catalogue.get(name) for name in (how.recogniser, how.projector) if name is not None]
 
 
-def _network(
-    preset: Preset, catalogue: Catalogue, swapper: Entry, restorer: Entry | None, opener: Opener
-) -> NetworkEngine:
+def _network(preset: Preset, chosen: Chosen, opener: Opener) -> NetworkEngine:
     """Open everything and run it once. Slow. Raises: ModelError."""
-    keys = preset.nets
+    keys, catalogue, swapper, restorer = preset.nets, chosen.catalogue, chosen.swapper, chosen.restorer
     network = PatchNetwork(swapper, opener.open(catalogue.need(swapper.name)))
     second = None
     if restorer is not None:
@@ -123,16 +157,20 @@ def _network(
             blend=keys.restorer_blend,
             every=keys.restorer_every,
         )
-    options = NetworkOptions(**preset.swap.model_dump(include=set(SHARED)), boost=keys.boost)
-    engine = NetworkEngine(network, _identities(catalogue, swapper, opener), options, second)
+    engine = NetworkEngine(network, identities_of(chosen, opener), network_options(preset), second)
     spent_s = _warm(network, swapper, keys.boost) + (_warm(second.network, restorer, 1) if second and restorer else 0)
     log.info("engine: %s is ready, %.0f ms a face", engine.name, 1000 * spent_s)
     return engine
 
 
-def _identities(catalogue: Catalogue, swapper: Entry, opener: Opener) -> Identities:
-    """What turns source faces into what the swapper is told of them."""
-    how = swapper.identity
+def network_options(preset: Preset) -> NetworkOptions:
+    """What networks follow of a preset."""
+    return NetworkOptions(**preset.swap.model_dump(include=set(SHARED)), boost=preset.nets.boost)
+
+
+def identities_of(chosen: Chosen, opener: Opener) -> Identities:
+    """What turns source faces into what the swapper is told of them. Slow. Raises: ModelError."""
+    catalogue, swapper, how = chosen.catalogue, chosen.swapper, chosen.swapper.identity
     if not isinstance(how, Embedding):
         return Identities(swapper)
     path = catalogue.need(how.recogniser)
@@ -150,15 +188,17 @@ def _identities(catalogue: Catalogue, swapper: Entry, opener: Opener) -> Identit
 def _warm(network: PatchNetwork, entry: Entry, boost: int) -> float:
     """Run a network twice on nothing, as often as one face will. Returns: seconds of the second run."""
     rows, side = boost * boost, network.side_px
-    identities = None if entry.identity is None else np.zeros((rows, *_shape(entry.identity)), np.float32)
+    identities = None if entry.identity is None else np.zeros((rows, *identity_shape(entry.identity)), np.float32)
     for _ in range(2):
         started_s = time.perf_counter()
         network.run(np.zeros((rows, side, side, 3), np.uint8), identities)
     return time.perf_counter() - started_s
 
 
-def _shape(how: Embedding | Likeness) -> tuple[int, ...]:
-    """Of what a swapper is told of a source face."""
+def identity_shape(how: Embedding | Likeness | None) -> tuple[int, ...]:
+    """Of what a swapper is told of a source face; () for nothing."""
+    if how is None:
+        return ()
     if isinstance(how, Embedding):
         return (how.length,)
     side, layout = how.picture.size_px, how.picture.normalisation.layout

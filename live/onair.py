@@ -15,7 +15,7 @@ from live.faces.gallery import Gallery
 from live.meter import Meter, Window
 from live.output.web import WebOutput
 from live.session import Session
-from live.swap.contract import Engine
+from live.swap.contract import Preparer
 from live.values import SourceFace
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ FINISH_S = 30.0
 """A recording may take so long to be finished after the last frame."""
 
 
-def run(session: Session, engine: Engine) -> int:
+def run(session: Session, engine: Preparer) -> int:
     """Run until the input ends, the user quits or something fails. Returns the exit code."""
     desk = _desk(session, engine)
     servers = []
@@ -64,7 +64,7 @@ def run(session: Session, engine: Engine) -> int:
     return session.error.exit_code if session.error else 0
 
 
-def _desk(session: Session, engine: Engine) -> Desk:
+def _desk(session: Session, engine: Preparer) -> Desk:
     gallery = Gallery(None)
     current = session.settings.source
     names = gallery.names()

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 
@@ -18,6 +19,7 @@ from live.capture.contract import Capture, Wanted
 from live.capture.counter import Counted
 from live.config import Preset
 from live.engines import build_engine as build_engine
+from live.engines import build_mesh, device_of
 from live.errors import CaptureError, LiveError, UsageError
 from live.faces.detector import Detector
 from live.faces.gallery import Gallery
@@ -30,12 +32,15 @@ from live.memory import keep_freed_memory
 from live.meter import Meter
 from live.output import open_output
 from live.output.contract import Format, Output
-from live.privacy import Rules, Switches
+from live.privacy import Rules, Switches, Watch
 from live.resources import models_dir
 from live.session import Session
-from live.swap.contract import Engine
-from live.swap.pipeline import Pipeline
+from live.swap.contract import Preparer
+from live.swap.pipeline import Pipeline, Way
 from live.values import Face, PixelFormat, Pixels, Settings, SourceFace
+
+if TYPE_CHECKING:
+    from live.swap.device.engine import DeviceEngine
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +77,7 @@ def look_at_photos() -> Callable[[Pixels], list[Face]]:
     return look
 
 
-def build(preset: Preset, ask: Ask) -> tuple[Session, Engine]:
+def build(preset: Preset, ask: Ask) -> tuple[Session, Preparer]:
     """Open everything a run needs; undoes itself on failure.
 
     Raises: LiveError, one line.
@@ -80,19 +85,48 @@ def build(preset: Preset, ask: Ask) -> tuple[Session, Engine]:
     keep_freed_memory()
     cv2.setNumThreads(preset.threads.opencv or -1)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # its warnings are about what we handle
-    engine = build_engine(preset, wait=not _plays_live(preset, ask))
+    meter, watch = Meter(), Watch(_rules(preset))
+    way, engine = _build_way(preset, watch, meter, wait=not _plays_live(preset, ask))
     try:
-        return _build_around(engine, preset, ask), engine
+        return _build_around(way, engine, preset, ask, meter), engine
     except BaseException:
         engine.close()
         raise
 
 
-def _build_around(engine: Engine, preset: Preset, ask: Ask) -> Session:
+def _build_way(preset: Preset, watch: Watch, meter: Meter, *, wait: bool) -> tuple[Way, Preparer]:
+    """How frames are swapped, and who has to be told of source faces.
+
+    Args: wait: until a network is ready; else the mesh is on air meanwhile.
+    """
+    device = device_of(preset)
+    if device is None:
+        engine = build_engine(preset, wait=wait)
+        tracker = build_tracker(preset) if engine.proves else None
+        return Pipeline(tracker, engine, watch, meter, build_masker(preset) if engine.proves else None), engine
+    from live.device_engines import build_device_engine
+    from live.swap.device.pipeline import DevicePipeline
+    from live.swap.device.switching import SwitchingWay
+
+    tracker = build_tracker(preset)
+
+    def pipeline(made: DeviceEngine) -> DevicePipeline:
+        return DevicePipeline(tracker, made, watch, meter)
+
+    if wait:
+        made = build_device_engine(preset, device)
+        return pipeline(made), made
+    light = build_mesh(preset)
+    host = Pipeline(tracker, light, watch, meter, build_masker(preset))
+    switching = SwitchingWay(host, light, lambda rung: build_device_engine(preset, device, rung), pipeline)
+    switching.start()
+    return switching, switching
+
+
+def _build_around(way: Way, engine: Preparer, preset: Preset, ask: Ask, meter: Meter) -> Session:
     source = _source_face(preset, ask) if engine.proves else None
     if source is not None:
         engine.prepare(source)
-    tracker = build_tracker(preset) if engine.proves else None
     capture, demo = _open_capture(preset, ask)
     opened: list[Output] = []
     try:
@@ -102,13 +136,14 @@ def _build_around(engine: Engine, preset: Preset, ask: Ask) -> Session:
             output.close()
         capture.close()
         raise
-    meter = Meter()
-    rules = Rules(**preset.privacy.model_dump(exclude={"protect"}))
     settings = Settings(source=source, strength=preset.swap.strength, shape=preset.swap.shape)
     badge = Badge(preset.badge.text, preset.badge.corner) if preset.badge.show else None
-    pipeline = Pipeline(tracker, engine, rules, meter, build_masker(preset) if engine.proves else None)
     duration_s = ask.duration_s or (TOUR_S if tour else None)
-    return Session(capture, pipeline, opened, settings, rules, Switches(), meter, badge, duration_s)
+    return Session(capture, way, opened, settings, _rules(preset), Switches(), meter, badge, duration_s)
+
+
+def _rules(preset: Preset) -> Rules:
+    return Rules(**preset.privacy.model_dump(exclude={"protect"}))
 
 
 def build_tracker(preset: Preset) -> Tracker:

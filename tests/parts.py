@@ -15,7 +15,7 @@ from live.capture.contract import CaptureInfo
 from live.errors import OutputError
 from live.latest import Mailbox
 from live.meter import Meter
-from live.privacy import Rules, Seen, Switches
+from live.privacy import Rules, Seen, Switches, Watch
 from live.session import Session
 from live.swap.contract import Job, Worn
 from live.swap.pipeline import Pipeline
@@ -156,5 +156,5 @@ def session(
 ) -> Session:
     """A whole run of such parts."""
     meter, rules = Meter(), rules or Rules()
-    pipeline = Pipeline(tracker or SureTracker(), engine or PaintEngine(), rules, meter)  # type: ignore[arg-type]
+    pipeline = Pipeline(tracker or SureTracker(), engine or PaintEngine(), Watch(rules), meter)  # type: ignore[arg-type]
     return Session(capture, pipeline, list(outputs), Settings(source=source), rules, Switches(), meter)

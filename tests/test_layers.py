@@ -20,6 +20,7 @@ LAYERS = [
     {"faces"},
     {"swap"},
     {"marking", "session", "governor", "engines"},
+    {"device_engines"},
     {"studio", "doctor"},
     {"control"},
     {"onair", "bench"},

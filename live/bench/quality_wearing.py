@@ -16,7 +16,7 @@ from live.faces.masker import Beside
 from live.faces.tracker import Tracker
 from live.meter import Meter
 from live.pixels import host
-from live.privacy import Rules, Seen
+from live.privacy import Rules, Seen, Watch
 from live.swap.contract import Engine, Job, Worn
 from live.swap.pipeline import OPAQUE, Pipeline
 from live.values import Box, Face, Floats, Frame, Pixels, Settings, SourceFace
@@ -89,7 +89,7 @@ class Wearer:
         assert settings.source is not None
         engine.prepare(settings.source)
         self._watched, self._given = Watched(engine), _Given()
-        self._pipeline = Pipeline(self._given, self._watched, rules, Meter(), masker)
+        self._pipeline = Pipeline(self._given, self._watched, Watch(rules), Meter(), masker)
         self.settings: Settings = settings
         self._number = number
 

@@ -17,7 +17,7 @@ from live.config import load_preset
 from live.faces.gallery import Gallery
 from live.meter import Meter
 from live.pixels import host
-from live.privacy import Rules
+from live.privacy import Rules, Watch
 from live.studio import build_engine, build_masker, build_tracker
 from live.swap.pipeline import Pipeline
 from live.values import Frame, Pixels, Settings, SourceFace
@@ -36,7 +36,7 @@ def _column(target: str, source: SourceFace) -> Pixels:
     preset = load_preset("balanced")
     engine = build_engine(preset)
     engine.prepare(source)
-    pipeline = Pipeline(build_tracker(preset), engine, Rules(), Meter(), build_masker(preset))
+    pipeline = Pipeline(build_tracker(preset), engine, Watch(Rules()), Meter(), build_masker(preset))
     capture = open_demo(target, Wanted(width_px=1280, height_px=720, fps=30, live=False))
     settings = Settings(source=source, shape=preset.swap.shape)
     for number in range(WARM_UP):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from live.errors import LiveError, UsageError
 from live.session import Session
-from live.swap.contract import Engine
+from live.swap.contract import Preparer
 from live.values import SourceFace
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Desk:
     """The controls of one run."""
 
     def __init__(
-        self, session: Session, engine: Engine, names: Sequence[str], load: Callable[[str], SourceFace], current: str
+        self, session: Session, engine: Preparer, names: Sequence[str], load: Callable[[str], SourceFace], current: str
     ) -> None:
         """Args: names of the faces that can be chosen, in order; load gives the face of a name."""
         self._session = session

@@ -63,8 +63,6 @@ def merge_norms(graph: Graph) -> Graph:
         merged[conv.name] = replace(conv, inputs=(conv.inputs[0], *names), outputs=node.outputs)
         gone.add(node.name)
     nodes = tuple(
-        merged.get(node.name, node)
-        for node in graph.nodes
-        if not (node.op == "BatchNormalization" and node.name in gone)
+        merged.get(node.name, node) for node in graph.nodes if not (node.op == "BatchNormalization" and node.name in gone)
     )
     return replace(graph, nodes=nodes, weights=weights)

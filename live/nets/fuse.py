@@ -8,7 +8,6 @@ over the picture, and one plain convolution for all rows. A chain that differs i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 

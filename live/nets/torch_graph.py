@@ -45,9 +45,7 @@ class TorchGraph(nn.Module):
         self._open = any(None in port.shape[1:] for port in graph.inputs)
         self._weights = constants_of(graph)
         if not self._open:
-            self._plan(
-                tuple((1, *port.shape[1:]) if port.shape[:1] == (None,) else port.shape for port in graph.inputs)
-            )  # type: ignore[arg-type]
+            self._plan(tuple((1, *port.shape[1:]) if port.shape[:1] == (None,) else port.shape for port in graph.inputs))  # type: ignore[arg-type]
             self._weights = {}  # the host's copy is not needed again
 
     @property

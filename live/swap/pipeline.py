@@ -12,7 +12,7 @@ from live.faces.masker import Beside
 from live.faces.tracker import Tracker
 from live.meter import Meter
 from live.pixels import host
-from live.privacy import Rectangle, Rules, Seen, Watch
+from live.privacy import Rectangle, Seen, Watch
 from live.swap.contract import Engine, Job, Visible, Worn
 from live.values import Box, Face, Floats, Frame, Pixels, Settings, SourceFace, Swapped
 
@@ -26,8 +26,10 @@ LEAST_PX = 8
 class Way(Protocol):
     """How frames are swapped: begin, then finish, each frame in its order, on one thread."""
 
-    depth: int
-    """Frames that may have begun and not finished."""
+    @property
+    def depth(self) -> int:
+        """Frames that may have begun and not finished."""
+        ...
 
     def begin(self, frame: Frame, settings: Settings, now_s: float) -> Any:
         """Begin with a frame; waits for no device.
@@ -52,13 +54,13 @@ class Pipeline:
     depth = 1
 
     def __init__(
-        self, tracker: Tracker | None, engine: Engine, rules: Rules, meter: Meter, masker: Beside | None = None
+        self, tracker: Tracker | None, engine: Engine, watch: Watch, meter: Meter, masker: Beside | None = None
     ) -> None:
         """Args: tracker None looks for no faces at all (engine `none`), masker None takes all of a face for seen."""
         self._tracker = tracker
         self._masker = masker
         self._engine = engine
-        self._watch = Watch(rules)
+        self._watch = watch
         self._meter = meter
         self._followed: set[int] = set()
 

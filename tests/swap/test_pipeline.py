@@ -8,7 +8,7 @@ import pytest
 from live.faces.masker import Beside, Steady
 from live.meter import Meter
 from live.pixels import host
-from live.privacy import Rules
+from live.privacy import Rules, Watch
 from live.swap.contract import Worn
 from live.swap.none import NoEngine
 from live.swap.pipeline import Pipeline
@@ -18,7 +18,7 @@ from tests.parts import FACE_BOX, PAINT, SOURCE, PaintEngine, SureTracker, pictu
 
 def process(engine=None, settings: Settings | None = None, tracker=None, format: PixelFormat = PixelFormat.BGR):
     frame = host.convert(host.bgr_frame(picture(), time_s=0.0, number=0), format)
-    pipeline = Pipeline(tracker or SureTracker(), engine or PaintEngine(), Rules(), Meter())  # type: ignore[arg-type]
+    pipeline = Pipeline(tracker or SureTracker(), engine or PaintEngine(), Watch(Rules()), Meter())  # type: ignore[arg-type]
     return pipeline.process(frame, settings or Settings(source=SOURCE), 0.0)
 
 
@@ -56,7 +56,7 @@ def test_no_source_face_and_no_engine_prove_nothing() -> None:
 
 def test_whom_a_failing_frame_lost_stays_in_doubt() -> None:
     engine, tracker = PaintEngine(), SureTracker()
-    pipeline = Pipeline(tracker, engine, Rules(), Meter())  # type: ignore[arg-type]
+    pipeline = Pipeline(tracker, engine, Watch(Rules()), Meter())  # type: ignore[arg-type]
     settings = Settings(source=SOURCE)
 
     def frame(number: int):
@@ -78,7 +78,7 @@ def test_a_track_that_ends_is_forgotten_by_the_engine() -> None:
     engine, forgotten = PaintEngine(), []
     engine.forget = forgotten.append  # type: ignore[method-assign]
     tracker = SureTracker(miss=lambda n: n == 1)
-    pipeline = Pipeline(tracker, engine, Rules(), Meter())  # type: ignore[arg-type]
+    pipeline = Pipeline(tracker, engine, Watch(Rules()), Meter())  # type: ignore[arg-type]
     for number in range(2):
         frame = replace(host.bgr_frame(picture(), time_s=0.0, number=number))
         pipeline.process(frame, Settings(source=SOURCE), number / 30)
@@ -108,7 +108,7 @@ def test_engines_are_told_what_is_seen_of_a_face_in_px_of_its_region() -> None:
     engine.swap = swap  # type: ignore[method-assign]
     frame = host.bgr_frame(picture(), time_s=0.0, number=0)
     masker = Beside(HalfMasker(), Steady(0))  # type: ignore[arg-type]
-    pipeline = Pipeline(SureTracker(), engine, Rules(), Meter(), masker)  # type: ignore[arg-type]
+    pipeline = Pipeline(SureTracker(), engine, Watch(Rules()), Meter(), masker)  # type: ignore[arg-type]
     assert pipeline.process(frame, Settings(source=SOURCE), 0.0).proof.proven
     (visible,) = told
     assert np.allclose(visible.matrix, [[2, 0, 0], [0, 2, 0]])
@@ -121,6 +121,6 @@ def test_a_failing_masker_fails_the_frame() -> None:
     masker.mask = lambda frame, landmarks: 1 / 0  # type: ignore[assignment,return-value]
     engine.swap = lambda jobs, settings: [job.visible() for job in jobs]  # type: ignore[assignment,return-value]
     beside = Beside(masker, Steady(0))  # type: ignore[arg-type]
-    pipeline = Pipeline(SureTracker(), engine, Rules(), Meter(), beside)  # type: ignore[arg-type]
+    pipeline = Pipeline(SureTracker(), engine, Watch(Rules()), Meter(), beside)  # type: ignore[arg-type]
     with pytest.raises(ZeroDivisionError):
         pipeline.process(host.bgr_frame(picture(), time_s=0.0, number=0), Settings(source=SOURCE), 0.0)

@@ -329,9 +329,7 @@ def _einsum(call: Call) -> Made:
     if len(letters) > 1 or "." in equation or (letters and not letters <= set(result)):
         raise Mixed
     letter = letters.pop() if letters else ""
-    if letter and any(
-        letter in term and v.rows is None and v.shape[term.index(letter)] != 1
-        for term, v in zip(terms.split(","), values)
-    ):
+    if letter and any(letter in term and v.rows is None and v.shape[term.index(letter)] != 1
+                      for term, v in zip(terms.split(","), values)):
         raise Mixed
     return Made(lambda *tensors: torch.einsum(equation, *tensors), values, [result.index(letter) if letter else None])

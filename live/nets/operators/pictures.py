@@ -75,7 +75,9 @@ def _conv(call: Call) -> Made:
         x = x.expand(count, *x.shape[1:]) if x.shape[0] == 1 else x
         x = x if pad is None else pad(x)
         # Each row has its own weights: rows become groups of one convolution.
-        result = convolve(x.reshape(1, -1, *x.shape[2:]), w, None, strides, inner, dilations, groups * count)
+        result = convolve(
+            x.reshape(1, -1, *x.shape[2:]), w, None, strides, inner, dilations, groups * count
+        )
         return result.reshape(count, out, *result.shape[2:])
 
     if per_row != 1:
@@ -99,7 +101,8 @@ def _conv_transpose(call: Call) -> Made:
     # torch cuts the same at both ends: the rest is cut afterwards.
     inner = [min(pair) for pair in zip(before, after)]
     cuts = tuple(
-        slice(start - least, None if end == least else least - end) for start, end, least in zip(before, after, inner)
+        slice(start - least, None if end == least else least - end)
+        for start, end, least in zip(before, after, inner)
     )
     even = before == after
     takes = [item for item in (value, weight, bias) if item is not None]

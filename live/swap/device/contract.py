@@ -44,6 +44,8 @@ class Dressed(NamedTuple):
     """(N,) 0..1 of the face itself, as contract.Worn's: below 1 it is not proven."""
     ok: Tensor
     """(N,) bool: False where nothing could be made of it; alpha is then 0."""
+    finite: Tensor
+    """(N,) bool: False where a network gave numbers that are none."""
 
 
 class Wear(Protocol):

@@ -40,11 +40,14 @@ class Networks:
 class DeviceEngine:
     """One device with one wear. Calls may come from the threads of several sessions."""
 
+    proves = True
+
     def __init__(
         self, place: Place, networks: Networks, wear: Wear, *, steadiness: float, mask_steadiness: float, most: int = 8
     ) -> None:
         """Args: wear: made for TRACKS rows; steadiness, mask_steadiness as in presets; most faces of a batch."""
         self.place, self.wear, self.most = place, wear, most
+        self.name = f"{wear.name} on {place.name}"
         self.batcher = Batcher(place, most=most)
         self._networks = networks
         self._look = Look(networks.landmarker, TRACKS, steadiness, place.device)
@@ -54,10 +57,9 @@ class DeviceEngine:
         self._free = list(range(1, TRACKS))
         self._lock = threading.Lock()
 
-    @property
-    def name(self) -> str:
-        """For people."""
-        return f"{self.wear.name} on {self.place.name}"
+    def close(self) -> None:
+        """Free the device's buffers and graphs."""
+        self.batcher.clear()
 
     def prepare(self, source: SourceFace) -> None:
         """Bring a source face to the device; free when it is there."""

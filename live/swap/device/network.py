@@ -186,7 +186,7 @@ class NetworkWear:
         if self._restoring is not None:
             pixels = self._restored(target, pixels, alpha, variant)
         opacity = shown.minimum(ramp(open_share, *_UNCOVERED))
-        return Dressed(pixels, torch.where(ok[:, None, None, None], alpha, 0), opacity, ok)
+        return Dressed(pixels, torch.where(ok[:, None, None, None], alpha, 0), opacity, ok, fine)
 
     def _swapped(self, patches: Tensor, identities: Tensor | None) -> tuple[Tensor, Tensor | None, Tensor]:
         """All faces through the network, with their tiles where there are more pixels than it takes."""

@@ -21,7 +21,7 @@ from live.faces.tracker import Found, Track, Tracker
 from live.meter import Meter
 from live.nets.batcher import Ticket
 from live.pixels.device import alphas_of, lay_over_shared, parts_of, slot_px
-from live.privacy import Rectangle, Rules, Seen, Watch
+from live.privacy import Rectangle, Seen, Watch
 from live.swap.device.engine import DeviceEngine
 from live.swap.pipeline import LEAST_PX, OPAQUE
 from live.values import Box, Detection, Face, Floats, Frame, Pixels, Settings, Swapped
@@ -85,10 +85,11 @@ class DevicePipeline:
 
     depth = 2
 
-    def __init__(self, tracker: Tracker, engine: DeviceEngine, rules: Rules, meter: Meter) -> None:
-        self._tracker, self._engine, self._meter = tracker, engine, meter
-        self._watch = Watch(rules)
+    def __init__(self, tracker: Tracker, engine: DeviceEngine, watch: Watch, meter: Meter) -> None:
+        self._tracker, self._engine, self._watch, self._meter = tracker, engine, watch, meter
         self._memories: dict[int, Memory] = {}
+        self.finite = True
+        """Whether every number of the newest frame was one."""
 
     def process(self, frame: Frame, settings: Settings, now_s: float) -> Swapped:
         """Swap the faces of a frame, in place. As Pipeline.process."""
@@ -140,6 +141,10 @@ class DevicePipeline:
             return self._swapped(pending, faces, seen)
         finally:
             self.drop(pending)
+
+    def forget(self) -> None:
+        """Forget the device's buffers and graphs, which are made anew: a lack of memory may end with the old ones."""
+        self._engine.batcher.clear()
 
     def drop(self, pending: Pending) -> None:
         """Give back what a frame holds of the device."""
@@ -216,6 +221,7 @@ class DevicePipeline:
         if pending.settings.source is None:
             return self._tracker.look_again(pending.frame)
         found = {track.number: Found(track.raw, 0.0) for track in pending.looked_for}
+        self.finite = all(sent.got("finite") for sent in pending.sent)
         for sent in pending.sent:
             raw = sent.got("raw").copy()
             found[sent.track.number] = Found(raw, float(sent.got("score")), sent.got("smooth").copy())

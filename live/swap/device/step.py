@@ -48,6 +48,7 @@ class SwapStep:
             Field("smooth", (POINTS, 3)),
             Field("score"),
             Field("opacity"),
+            Field("finite"),
         )
 
     def blank(self, given: Rows) -> None:
@@ -78,6 +79,7 @@ class SwapStep:
             "smooth": looked.smooth,
             "score": looked.score,
             "opacity": torch.where(sound, dressed.opacity, 0),
+            "finite": dressed.finite,
         }
 
     def _masks(self, picture: Tensor, landmarks: Tensor, where: Where) -> tuple[Tensor, Tensor]:

@@ -13,20 +13,14 @@ import pytest
 from live.capture import open_capture
 from live.capture.contract import Wanted
 from live.config import load_preset
+from live.device_engines import build_device_engine
 from live.faces.gallery import Gallery
-from live.faces.masker import Masker
 from live.meter import Meter
 from live.nets.batcher import DeviceError
-from live.nets.place import Place
-from live.nets.torch_graph import load_module
 from live.pixels import host
-from live.privacy import Rules
-from live.resources import models_dir
+from live.privacy import Rules, Watch
 from live.studio import build_engine, build_masker, build_tracker
-from live.swap.device.engine import TRACKS, DeviceEngine, Networks
-from live.swap.device.mesh import MeshWear
 from live.swap.device.pipeline import DevicePipeline
-from live.swap.mesh.engine import MeshOptions
 from live.swap.pipeline import Pipeline
 from live.values import PixelFormat, Settings
 
@@ -40,13 +34,7 @@ def source():
 
 
 def device_engine(place="cpu"):
-    place = Place(place)
-    names = ("detector.onnx", "landmarker.onnx", "masker.onnx")
-    networks = Networks(*(load_module(models_dir() / name, device=place.device) for name in names))
-    options = MeshOptions(**PRESET.swap.model_dump(exclude={"strength", "shape"}))
-    wear = MeshWear(options, Masker(models_dir() / "masker.onnx"), TRACKS, place.device)
-    faces = PRESET.faces
-    return DeviceEngine(place, networks, wear, steadiness=faces.steadiness, mask_steadiness=faces.mask_steadiness)
+    return build_device_engine(PRESET, place)
 
 
 @pytest.fixture(scope="module", params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
@@ -58,7 +46,7 @@ def engine(request, source):
 
 @pytest.fixture
 def pipeline(engine):
-    return DevicePipeline(build_tracker(PRESET), engine, Rules(), Meter())
+    return DevicePipeline(build_tracker(PRESET), engine, Watch(Rules()), Meter())
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +57,7 @@ def host_pipeline_of(source):
     def make():
         for track in range(20):
             engine.forget(track)
-        return Pipeline(build_tracker(PRESET), engine, Rules(), Meter(), build_masker(PRESET))
+        return Pipeline(build_tracker(PRESET), engine, Watch(Rules()), Meter(), build_masker(PRESET))
 
     return make
 
@@ -123,7 +111,7 @@ def test_the_device_makes_the_picture_that_the_host_makes(pipeline, host_pipelin
 def test_two_frames_under_way_give_what_one_after_the_other_gives(engine, pipeline, pictures, source):
     settings = Settings(source=source)
     alone = run(pipeline, pictures, settings)
-    other = DevicePipeline(build_tracker(PRESET), engine, Rules(), Meter())
+    other = DevicePipeline(build_tracker(PRESET), engine, Watch(Rules()), Meter())
     results, pending = [], []
     for number, picture in enumerate(pictures):
         pending.append(other.begin(frame_of(picture, number), settings, number / FPS))
@@ -210,7 +198,7 @@ def test_a_failing_device_proves_nothing_and_the_next_frame_is_swapped_again(
 def test_rows_of_the_device_come_back_when_faces_are_gone(engine, pictures, source):
     settings = Settings(source=source)
     free = len(engine._free)
-    pipeline = DevicePipeline(build_tracker(PRESET), engine, Rules(), Meter())
+    pipeline = DevicePipeline(build_tracker(PRESET), engine, Watch(Rules()), Meter())
     run(pipeline, pictures[:2], settings)
     assert len(engine._free) == free - 1
     run(pipeline, [np.full_like(pictures[0], 90)], settings)
@@ -223,7 +211,7 @@ def test_a_crossfade_leads_from_one_source_face_to_the_next(source, pictures):
     engine.wear._options = replace(engine.wear._options, crossfade_s=0.1)
     for each in (source, other):
         engine.prepare(each)
-    pipeline = DevicePipeline(build_tracker(PRESET), engine, Rules(), Meter())
+    pipeline = DevicePipeline(build_tracker(PRESET), engine, Watch(Rules()), Meter())
     still = [pictures[0]] * 5
     shown = []
     for number, picture in enumerate(still):
