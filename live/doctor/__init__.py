@@ -17,11 +17,12 @@ __all__ = ["Finding", "device_lines", "findings"]
 
 def findings() -> list[Finding]:
     """Look at everything a run may need."""
-    from live.doctor import machine
+    from live.doctor import machine, networks
 
     return [
         machine.program(),
         *machine.models(),
+        networks.look(),
         machine.cameras(),
         *virtual_camera(),
         machine.window(),

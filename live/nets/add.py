@@ -5,6 +5,7 @@ The file is looked at before it is copied and never run. An entry is YAML beside
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 import shutil
@@ -25,6 +26,7 @@ from live.nets.kinds import Kind, kind_of
 from live.nets.safetensors import inspect_safetensors
 from live.nets.strangers import refuse_strangers
 from live.nets.verify import forget, hash_of
+from live.nets.weights import with_weights
 
 SUFFIXES = (".onnx", ".dfm")
 
@@ -37,6 +39,7 @@ class Wish:
     name: str | None = None
     role: str | None = None
     family: str | None = None
+    network: str | None = None
     licence: str | None = None
     consent: str = ""
 
@@ -48,6 +51,8 @@ def add(catalogue: Catalogue, wish: Wish) -> tuple[Entry, str]:
     Raises: ModelError or UsageError, one line, for a file that live cannot use, and ConsentError for a network with
     somebody's face inside and no statement of consent.
     """
+    if wish.file.suffix.lower() == ".safetensors":
+        return _add_weights(catalogue, wish)
     kind = _look(wish)
     sha256 = hash_of(wish.file)
     for entry in catalogue.entries:
@@ -94,16 +99,32 @@ def needs(catalogue: Catalogue, entry: Entry) -> list[str]:
     ]
 
 
+def _add_weights(catalogue: Catalogue, wish: Wish) -> tuple[Entry, str]:
+    """Weights without a network become a copy of a network that is here, with them in it."""
+    weights = inspect_safetensors(wish.file)
+    if wish.network is None:
+        numbers = sum(math.prod(size or 0 for size in stored.tensor.shape) for stored in weights)
+        raise UsageError(
+            f"{wish.file.name} holds {len(weights)} weights ({numbers / 1e6:.1f} million numbers) and no network that "
+            "says what to do with them; name the model here that they belong to with --network, or export it as ONNX"
+        )
+    base = catalogue.get(wish.network)
+    whole = with_weights(catalogue.need(base.name), wish.file, weights)
+    fields = base.model_dump(exclude_unset=True)
+    licence = {"licence": _licence(wish.licence)} if wish.licence else {}
+    about = f"{base.name} with the weights of {wish.file.name}"[:300]
+    sha256 = hashlib.sha256(whole).hexdigest()
+    changes = {"about": about, "embedded": False, "urls": (), "bytes": len(whole), "megabytes": None, "sha256": sha256}
+    entry = _checked(catalogue, wish, {**fields, **changes, **licence}, ".onnx")
+    with _writing(catalogue.path(entry)) as fresh:
+        fresh.write_bytes(whole)
+    _write(catalogue.folder / f"{entry.name}.yaml", entry)
+    return entry, about
+
+
 def _look(wish: Wish) -> Kind:
     """What the file is. Raises: ModelError, UsageError."""
     suffix = wish.file.suffix.lower()
-    if suffix == ".safetensors":
-        weights = inspect_safetensors(wish.file)
-        numbers = sum(math.prod(size or 0 for size in tensor.shape) for tensor in weights)
-        raise ModelError(
-            f"{wish.file.name} holds {len(weights)} weights ({numbers / 1e6:.1f} million numbers) and no network that "
-            "says what to do with them; live runs ONNX files: export it with the program that it belongs to"
-        )
     refuse_strangers(wish.file)
     if suffix not in SUFFIXES:
         raise UsageError(f"{wish.file.name} does not end with {' or '.join(SUFFIXES)}; give a model in such a file")
@@ -120,34 +141,36 @@ def _look(wish: Wish) -> Kind:
 
 
 def _entry(catalogue: Catalogue, wish: Wish, kind: Kind, sha256: str) -> Entry:
-    name = wish.name or re.sub(r"[^a-z0-9_.-]+", "_", wish.file.stem.lower()).strip("_.-")[:64]
-    file = f"{name}{wish.file.suffix.lower()}"
-    for entry in catalogue.entries:
-        if name == entry.name or file.casefold() == entry.file.casefold():
-            or_else = f", or first: live models remove {entry.name}" if entry.own else ""
-            raise UsageError(f"the name {name} is taken by the model {entry.name}; choose another --name{or_else}")
-    unknown = "nothing was said about it; ask its author before you show or hand on what it makes"
     fields: dict[str, Any] = {
-        "name": name,
         "role": kind.role,
         "family": kind.family,
         "about": kind.title,
-        "file": file,
-        "own": True,
         "bytes": wish.file.stat().st_size,
         "sha256": sha256,
-        "licence": {
-            "name": wish.licence or "unknown",
-            "commercial": "unclear",
-            "redistribution": "unclear",
-            "note": "as the user said when it was added" if wish.licence else unknown,
-        },
+        "licence": _licence(wish.licence),
         **(kind.fields or {}),
     }
     if kind.role == "swapper" and "identity" not in fields:
         fields["consent"] = checked_consent(wish.consent, wish.file, "live models add {photo}")
+    return _checked(catalogue, wish, fields, wish.file.suffix.lower())
+
+
+def _licence(text: str | None) -> dict[str, str]:
+    unknown = "nothing was said about it; ask its author before you show or hand on what it makes"
+    note = "as the user said when it was added" if text else unknown
+    return {"name": text or "unknown", "commercial": "unclear", "redistribution": "unclear", "note": note}
+
+
+def _checked(catalogue: Catalogue, wish: Wish, fields: dict[str, Any], suffix: str) -> Entry:
+    """The entry, under a name that is free. Raises: UsageError, ModelError."""
+    name = wish.name or re.sub(r"[^a-z0-9_.-]+", "_", wish.file.stem.lower()).strip("_.-")[:64]
+    file = f"{name}{suffix}"
+    for entry in catalogue.entries:
+        if name == entry.name or file.casefold() == entry.file.casefold():
+            or_else = f", or first: live models remove {entry.name}" if entry.own else ""
+            raise UsageError(f"the name {name} is taken by the model {entry.name}; choose another --name{or_else}")
     try:
-        return Entry.model_validate(fields)
+        return Entry.model_validate({**fields, "name": name, "file": file, "own": True})
     except ValidationError as error:
         first = error.errors()[0]
         if first["loc"][:1] in (("name",), ("file",)):

@@ -22,10 +22,16 @@ ROLES = ("recogniser", "projector", "swapper", "restorer")
 """That a user's file can have."""
 ANSWERS = {"yes": "allowed", "no": "NOT allowed", "unclear": "unclear"}
 
+EPILOG = """Files lie in the folder that LIVE_MODELS names, else in your data folder (`live models list` shows it).
+LIVE_MODELS_OFFLINE names a folder that is looked into before the network; proxies are those of http_proxy, https_proxy.
+Nothing is fetched unless you say pull, and yes to the licence."""
+
 
 def add_models(commands: Any) -> None:
     """Add `models` with its verbs."""
-    models = commands.add_parser("models", help="networks: list, fetch, check, add your own", formatter_class=Lines)
+    models = commands.add_parser(
+        "models", help="networks: list, fetch, check, add your own", epilog=EPILOG, formatter_class=Lines
+    )
     verbs = models.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=Parser)
     add_command(verbs, "list", "list all models, which are here, and their licences", _list)
     pull = add_command(verbs, "pull", "fetch models, after showing their licences", _pull)
@@ -36,11 +42,12 @@ def add_models(commands: Any) -> None:
     )
     verify = add_command(verbs, "verify", "read files that are here and compare their hashes", _verify)
     verify.add_argument("name", nargs="*", help="default: all that are here")
-    add = add_command(verbs, "add", "take a model file of your own: .onnx or .dfm", _add)
+    add = add_command(verbs, "add", "take a model file of your own: .onnx, .dfm or .safetensors", _add)
     add.add_argument("file", type=Path)
     add.add_argument("--name", help="default: the file's name")
     add.add_argument("--role", choices=ROLES, help="what it is for, where that cannot be told")
     add.add_argument("--family", metavar="NAME", help="ghost, simswap or hififace, which look alike")
+    add.add_argument("--network", metavar="NAME", help="for .safetensors: the model here that they belong to")
     add.add_argument("--licence", metavar="TEXT", help="what its author allows, for your own memory")
     add.add_argument("--consent", default="", metavar="TEXT", help="for a .dfm: whose face is inside and who agreed")
     remove = add_command(verbs, "remove", "delete a model's file, and the entry of your own ones", _remove)
@@ -96,8 +103,12 @@ def _ask(entry: Entry, accepted: bool) -> None:
         return
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(f"{entry.name} needs your yes to its licence: live models pull {entry.name} --accept-licence")
-    if input("Fetch it under this licence? [y/N] ").strip().casefold() not in ("y", "yes"):
-        raise UsageError(f"{entry.name} was not fetched")
+    try:
+        answer = input("Fetch it under this licence? [y/N] ")
+    except EOFError:
+        answer = ""
+    if answer.strip().casefold() not in ("y", "yes"):
+        raise UsageError(f"{entry.name} was not fetched: its licence was not accepted")
 
 
 def _licence_lines(entry: Entry) -> list[str]:
@@ -149,7 +160,8 @@ def _add(options: argparse.Namespace) -> int:
     from live.nets.catalogue import load_catalogue
 
     catalogue = load_catalogue()
-    wish = Wish(options.file, options.name, options.role, options.family, options.licence, options.consent)
+    told = (options.name, options.role, options.family, options.network, options.licence, options.consent)
+    wish = Wish(options.file, *told)
     entry, title = add(catalogue, wish)
     print(f"{options.file.name} was taken for {title}; it is here now as {entry.name}")
     if entry.own:

@@ -6,10 +6,7 @@ catalogue and no hashes; whether the bytes are the right ones is for live/nets/p
 
 from __future__ import annotations
 
-import errno
 import http.client
-import socket
-import ssl
 import time
 import urllib.error
 import urllib.request
@@ -17,44 +14,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from live import __version__
-from live.errors import ModelError
+from live.nets.faults import AgainError, MirrorError, disk_fault, refused, unreachable
 
 CHUNK_BYTES = 1 << 18
-TRIES = 5
+TRIES = 4
 """Tries in a row that brought nothing; one that brought something counts as none."""
 MOST_TRIES = 100
+SLOWEST_BYTES = 1 << 16
+"""Less than that in the time of a stall is one: a byte now and then keeps a socket from timing out."""
 BACK_OFF_S = 1.0
 """Before the second try; doubled each time."""
 MOST_WAIT_S = 30.0
-STATUS = {
-    401: "wants a login (401)",
-    403: "refuses it (403 forbidden)",
-    404: "does not have it (404 not found)",
-    407: "the proxy wants a login (407)",
-    410: "does not have it any more (410 gone)",
-    451: "may not give it in this country (451)",
-}
-AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Answers that may be others in a moment."""
-
 Tell = Callable[[int, int | None], None]
 """Told how many bytes are there, of how many."""
-
-
-class MirrorError(Exception):
-    """This address does not give the file; another may. One short line."""
-
-
-class _AgainError(Exception):
-    """A fault that may be gone at the next try. `anew`: what is there is of no use for it."""
-
-    def __init__(self, why: str, *, wait_s: float = 0.0, anew: bool = False) -> None:
-        super().__init__(why)
-        self.wait_s, self.anew = wait_s, anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +41,8 @@ class Limits:
     """Exact, where it is known."""
     most_bytes: int
     """Where it is not."""
-    stall_s: float = 30.0
-    """To connect, to the first byte, and for the next MiB or the end."""
+    stall_s: float = 20.0
+    """To connect, to the first byte, and from then on for the next 64 KiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +92,7 @@ def fetch(
     for _ in range(MOST_TRIES):
         try:
             return _once(url, part, limits, trust_part, tell)
-        except _AgainError as fault:
+        except AgainError as fault:
             idle = idle + 1 if part.size <= best else 0
             best = max(best, part.size)
             if fault.anew:
@@ -125,7 +101,7 @@ def fetch(
                 raise MirrorError(f"{fault}, {TRIES} times in a row") from None
             sleep(min(MOST_WAIT_S, max(fault.wait_s, BACK_OFF_S * 2**idle / 2)))
         except OSError as error:
-            _disk(error, part.path)
+            disk_fault(error, part.path)
     raise MirrorError(f"broke off {MOST_TRIES} times")
 
 
@@ -153,7 +129,7 @@ def _once(url: str, part: Part, limits: Limits, trust_part: bool, tell: Tell) ->
     if total is None:
         total = part.size
     if part.size < total or (limits.bytes is not None and total != limits.bytes):
-        raise _AgainError(f"broke off after {part.size} of {total} bytes")
+        raise AgainError(f"broke off after {part.size} of {total} bytes")
 
 
 def _opened(url: str, have: int, validator: str, stall_s: float) -> http.client.HTTPResponse:
@@ -166,15 +142,17 @@ def _opened(url: str, have: int, validator: str, stall_s: float) -> http.client.
     try:
         answer = opener.open(urllib.request.Request(url, headers=headers), timeout=stall_s)
     except urllib.error.HTTPError as error:
-        _refused(error, have)
+        refused(error, have)
     except urllib.error.URLError as error:
-        _unreachable(error.reason, url)
+        unreachable(error.reason, url)
     except (OSError, http.client.HTTPException) as error:
-        _unreachable(error, url)
-    if answer.status not in (200, 206):
-        raise MirrorError(f"gives an answer of no use ({answer.status})")
-    if answer.headers.get_content_type() in {"text/html", "application/xhtml+xml"}:
-        raise MirrorError("gives a web page instead of the file")
+        unreachable(error, url)
+    page = answer.headers.get_content_type() in {"text/html", "application/xhtml+xml"}
+    if answer.status not in (200, 206) or page:
+        answer.close()
+        raise MirrorError(
+            "gives a web page instead of the file" if page else f"gives an empty answer ({answer.status})"
+        )
     return answer
 
 
@@ -188,38 +166,6 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         if scheme not in ("http", "https") or (req.type == "https" and scheme != "https"):
             raise MirrorError("sends on to an address of another kind, or one that is not encrypted")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _refused(error: urllib.error.HTTPError, have: int) -> NoReturn:
-    with error:
-        if error.code == 416 and have:
-            raise _AgainError("cannot go on where it stopped", anew=True)
-        if error.code in AGAIN:
-            wait = error.headers.get("Retry-After", "")
-            wait_s = float(wait) if wait.isdecimal() and len(wait) < 6 else 0.0
-            raise _AgainError(f"is in trouble ({error.code})", wait_s=wait_s)
-        if 300 <= error.code < 400:
-            endless = "infinite" in str(error.reason)
-            where = "from one address to the next without end" if endless else "on to an address of another kind"
-            raise MirrorError(f"sends {where}")
-        raise MirrorError(STATUS.get(error.code, f"refuses it ({error.code})"))
-
-
-def _unreachable(why: object, url: str) -> NoReturn:
-    host = urlsplit(url).hostname
-    if isinstance(why, ssl.SSLCertVerificationError):
-        raise MirrorError(f"its certificate is not valid ({why.verify_message}); a proxy or a wrong clock may be why")
-    if isinstance(why, ssl.SSLError):
-        raise MirrorError(f"no encrypted connection ({why.reason or why})")
-    if isinstance(why, socket.gaierror):
-        raise MirrorError(f"the name {host} is not known; is there a network, or a proxy to be set in https_proxy?")
-    if isinstance(why, ConnectionRefusedError):
-        raise MirrorError("nothing answers there (connection refused)")
-    if isinstance(why, TimeoutError):
-        raise _AgainError("does not answer in time")
-    if isinstance(why, OSError) and "Tunnel" in str(why):
-        raise MirrorError(f"the proxy refuses the connection ({' '.join(str(why).split())[:100]})")
-    raise _AgainError(f"broke off ({' '.join(str(why).split())[:100]})")
 
 
 def _total(answer: http.client.HTTPResponse, have: int, limits: Limits) -> int | None:
@@ -254,25 +200,17 @@ def _copy(
         try:
             data = answer.read1(CHUNK_BYTES)
         except TimeoutError:
-            raise _AgainError(f"stalled after {have} bytes") from None
+            raise AgainError(f"stalled after {have} bytes") from None
         except (OSError, http.client.HTTPException):
-            raise _AgainError(f"broke off after {have} bytes") from None
+            raise AgainError(f"broke off after {have} bytes") from None
         if not data:
             break
         file.write(data)
         have += len(data)
         tell(have)
         now_s = time.monotonic()
-        if have - since_bytes >= 1 << 20:
+        if have - since_bytes >= SLOWEST_BYTES:
             since_s, since_bytes = now_s, have
-        elif now_s - since_s > stall_s:  # a byte now and then keeps a socket from timing out
-            raise _AgainError(f"stalled after {have} bytes")
+        elif now_s - since_s > stall_s:
+            raise AgainError(f"stalled after {have} bytes")
     return have
-
-
-def _disk(error: OSError, path: Path) -> NoReturn:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        raise ModelError(
-            f"the disk of {path.parent} is full; free some space and pull again: it goes on where it stopped"
-        ) from None
-    raise ModelError(f"cannot write {path} ({error.strerror or error}); allow it, or choose a folder in LIVE_MODELS")

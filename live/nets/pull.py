@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 from live.errors import ModelError
 from live.nets.catalogue import Catalogue, Entry
-from live.nets.fetch import Limits, MirrorError, Part, Tell, fetch
+from live.nets.faults import MirrorError
+from live.nets.fetch import Limits, Part, Tell, fetch
 from live.nets.inspect import inspect_onnx
 from live.nets.lock import alone
 from live.nets.strangers import MOST_BYTES
@@ -53,7 +54,7 @@ def pull(
     tell: Tell,
     *,
     only: Path | None = None,
-    stall_s: float = 30.0,
+    stall_s: float = 20.0,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Pulled:
     """Bring a model's file, check it, give it its name.

@@ -7,6 +7,7 @@ import ssl
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, Self
 
 from aiohttp import web
@@ -146,9 +147,9 @@ def part(share: float, *, announced: int | None = None, hold: bool = False, chun
 
 
 class Proxy(Loop):
-    """A forward proxy: sends plain requests for any host on to one site; answers CONNECT with a refusal."""
+    """A forward proxy: sends requests and tunnels for any host on to one site, or refuses tunnels."""
 
-    def __init__(self, site: Site, refusal: str = "407 Proxy Authentication Required") -> None:
+    def __init__(self, site: Site, refusal: str = "") -> None:
         self._site, self._refusal = site, refusal
         self.lines: list[str] = []
 
@@ -168,14 +169,21 @@ class Proxy(Loop):
         head = await reader.readuntil(b"\r\n\r\n")
         method, target, _ = head.split(b"\r\n")[0].decode().split(" ")
         self.lines.append(f"{method} {target}")
-        if method == "CONNECT":
+        if method == "CONNECT" and self._refusal:
             writer.write(f"HTTP/1.1 {self._refusal}\r\nContent-Length: 0\r\n\r\n".encode())
+            writer.close()
+            return
+        onward, sender = await asyncio.open_connection("127.0.0.1", self._site.port)
+        if method == "CONNECT":
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         else:
-            path = "/" + target.split("/", 3)[3]
-            onward, sender = await asyncio.open_connection("127.0.0.1", self._site.port)
-            sender.write(head.replace(target.encode(), path.encode(), 1))
-            while data := await onward.read(65536):
-                writer.write(data)
-            sender.close()
-        await writer.drain()
-        writer.close()
+            sender.write(head.replace(target.encode(), b"/" + target.split("/", 3)[3].encode(), 1))
+        await asyncio.gather(_flow(reader, sender), _flow(onward, writer))
+
+
+async def _flow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()

@@ -6,16 +6,20 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from onnx import helper, numpy_helper
 
 from live.errors import ConsentError, LiveError, ModelError, UsageError
 from live.nets.add import Wish, add, needs, remove
 from live.nets.catalogue import Catalogue, load_catalogue
 from live.nets.inspect import inspect_onnx
 from live.nets.kinds import kind_of
+from live.nets.onnx import Network
+from live.nets.verify import look
 from live.resources import models_dir
 
-from .files import Shape, network, safetensors, write
+from .files import Shape, network, ports, safetensors, write
 
 B: Any = "batch"
 
@@ -98,12 +102,7 @@ def test_entries_of_known_families_say_what_the_catalogue_says(tmp_path: Path, c
     vector, mask = [1, 512], picture(256, 1)
     for name, inputs, outputs, last in (
         ("inswapper_128", {"target": picture(128), "source": vector}, {"o": picture(128)}, (512, 512)),
-        (
-            "hyperswap_1a_256",
-            {"target": picture(256), "source": vector},
-            {"o": picture(256), "m": picture(256, 1)},
-            None,
-        ),
+        ("hyperswap_1a_256", {"target": picture(256), "source": vector}, {"o": picture(256), "m": mask}, None),
         ("ghost_1_256", {"target": picture(256), "source": vector}, {"o": picture(256)}, None),
         ("simswap_512", {"input": picture(512), "onnx::Gemm_1": vector}, {"o": picture(512)}, None),
     ):
@@ -186,10 +185,78 @@ def test_a_name_is_made_of_the_files(tmp_path: Path, catalogue: Catalogue) -> No
     assert add(catalogue, Wish(path))[0].name == "my_f_ce_v2"
 
 
+def weights(named: dict[str, np.ndarray[Any, Any]], kind: str = "F32") -> bytes:
+    head, data = {}, b""
+    for name, numbers in named.items():
+        raw = numbers.tobytes()
+        head[name] = {"dtype": kind, "shape": list(numbers.shape), "data_offsets": [len(data), len(data) + len(raw)]}
+        data += raw
+    return safetensors(head, data)
+
+
+@pytest.fixture
+def product(catalogue: Catalogue) -> Catalogue:
+    """A catalogue with a recogniser here, y = sum over x times w."""
+    weight = numpy_helper.from_array(np.zeros((3 * 112 * 112, 64), np.float32), "fc.weight")
+    shape = numpy_helper.from_array(np.array([1, -1]), "shape")
+    nodes = [
+        helper.make_node("Reshape", ["x", "shape"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "fc.weight"], ["y"]),
+    ]
+    graph = helper.make_graph(nodes, "g", ports({"x": picture(112)}), ports({"y": [1, 64]}), [weight, shape])
+    path = catalogue.folder.parent / "product.onnx"
+    path.write_bytes(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+    )
+    add(catalogue, Wish(path, licence="CC0"))
+    return load_catalogue(catalogue.folder)
+
+
+@pytest.mark.parametrize("kind", ["F32", "F16", "BF16"])
+def test_weights_alone_become_a_copy_of_the_network_they_belong_to(
+    kind: str, tmp_path: Path, product: Catalogue
+) -> None:
+    ones = np.ones((3 * 112 * 112, 64), np.float32)
+    stored = {"F32": ones, "F16": ones.astype(np.float16), "BF16": (ones.view(np.uint32) >> 16).astype(np.uint16)}
+    path = tmp_path / "tuned.safetensors"
+    path.write_bytes(weights({"fc.weight": stored[kind]}, kind))
+    entry, title = add(product, Wish(path, network="product"))
+    assert "product with the weights of tuned.safetensors" in title
+    again = load_catalogue(product.folder)
+    assert again.get("tuned").input == again.get("product").input
+    assert again.get("tuned").licence.name == "CC0"
+    assert look(again, entry).fine
+    (result,) = Network(again.need("tuned"), inputs=("x",), outputs=("y",)).run(x=np.ones((1, 3, 112, 112), np.float32))
+    assert (result == 3 * 112 * 112).all()
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        ({"other.weight": np.ones((2, 2), np.float32)}, "lacks the weight 'fc.weight'"),
+        ({"fc.weight": np.ones((64, 3 * 112 * 112), np.float32)}, "shape"),
+        ({"fc.weight": np.full((3 * 112 * 112, 64), np.nan, np.float32)}, "not finite"),
+        ({"fc.weight": np.ones((3 * 112 * 112, 64), np.float32), "z": np.ones((1, 1), np.float32)}, "no weight 'z'"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(
+    named: dict[str, np.ndarray[Any, Any]], words: str, tmp_path: Path, product: Catalogue
+) -> None:
+    path = tmp_path / "tuned.safetensors"
+    path.write_bytes(weights(named))
+    with pytest.raises(ModelError, match=words):
+        add(product, Wish(path, network="product"))
+    assert not (product.folder / "tuned.onnx").exists()
+    with pytest.raises(UsageError, match="no model"):
+        add(product, Wish(path, network="nobody"))
+    with pytest.raises(ModelError, match="live models pull gpen_256"):
+        add(product, Wish(path, network="gpen_256"))
+
+
 def test_what_live_cannot_run_says_what_it_would_need(tmp_path: Path, catalogue: Catalogue) -> None:
     path = tmp_path / "w.safetensors"
     path.write_bytes(safetensors({"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}, bytes(16)))
-    with pytest.raises(ModelError, match=r"1 weights.*export it"):
+    with pytest.raises(UsageError, match=r"1 weights.*--network"):
         add(catalogue, Wish(path))
     (tmp_path / "w.pth").write_bytes(b"\x80\x02")
     with pytest.raises(ModelError, match="export one"):

@@ -62,7 +62,9 @@ def test_nothing_is_fetched_without_a_yes(site: Site, folder: Path, capsys: pyte
     assert not folder.exists()
 
 
-@pytest.mark.parametrize(("answer", "fetched"), [("y\n", True), ("\n", False), ("n\n", False), ("maybe\n", False)])
+@pytest.mark.parametrize(
+    ("answer", "fetched"), [("y\n", True), ("\n", False), ("", False), ("n\n", False), ("maybe\n", False)]
+)
 def test_on_a_terminal_the_licence_is_asked(
     answer: str, fetched: bool, site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -293,7 +293,7 @@ def test_a_safetensors_file_says_what_it_holds(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     half = {"dtype": "F16", "shape": [2, 3], "data_offsets": [16, 28]}
     path.write_bytes(safetensors({"b": half, "__metadata__": {"format": "pt"}, "a": F4}, bytes(28)))
-    first, second = inspect_safetensors(path)
+    first, second = (stored.tensor for stored in inspect_safetensors(path))
     assert (first.name, first.shape, first.type) == ("a", (4,), "float32")
     assert (second.name, second.shape, second.type) == ("b", (2, 3), "float16")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import shutil
 import ssl
@@ -13,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from live.errors import ModelError
 from live.nets.catalogue import Catalogue, Entry
@@ -240,6 +242,25 @@ def test_a_stalled_server_is_left_in_time_and_the_rest_comes_from_the_next_try(s
     assert place.file.read_bytes() == MODEL
 
 
+def test_a_server_that_drips_is_as_good_as_stalled(place: Place) -> None:
+    async def dripping(site: Site, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"ETag": site.etag})
+        response.content_length = len(site.data)
+        await response.prepare(request)
+        for byte in site.data:
+            if site.go_on.is_set():
+                break
+            await response.write(bytes([byte]))
+            await asyncio.sleep(0.02)
+        return response
+
+    with Site(MODEL, dripping) as site:
+        place.pull(site, stall_s=0.4)
+        assert site.ranges[0] == ""
+        assert site.ranges[1].startswith("bytes=")
+    assert place.file.read_bytes() == MODEL
+
+
 def test_nothing_at_the_address_is_one_line(place: Place) -> None:
     with Site(MODEL) as site:
         gone = f"{site.url}/tiny.onnx"
@@ -280,8 +301,21 @@ def test_certificates_are_checked_and_encryption_is_never_left(
         assert not plain.ranges
 
 
+def test_an_encrypted_download_goes_through_the_proxys_tunnel(
+    certificate: Path, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with Site(MODEL, part(0.5), tls=tls) as site, Proxy(site) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        place.pull("https://127.0.0.1:9/tiny.onnx")
+        assert proxy.lines == ["CONNECT 127.0.0.1:9"] * 2
+    assert place.is_clean()
+
+
 def test_the_environments_proxy_is_used(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Site(MODEL, part(0.5)) as site, Proxy(site) as proxy:
+    with Site(MODEL, part(0.5)) as site, Proxy(site, "407 Proxy Authentication Required") as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         monkeypatch.setenv("https_proxy", proxy.url)
         place.pull("http://models.invalid/a/tiny.onnx")
