@@ -161,8 +161,11 @@ def _copied(entry: Entry, folder: Path, fresh: Path) -> Path:
             if size > _limits(entry, 0).most_bytes or (entry.bytes is not None and size != entry.bytes):
                 raise MirrorError(f"{name} has {size} bytes, not those of {entry.name}")
             _room(fresh.parent, size)
-            shutil.copyfile(folder / name, fresh)
-            return fresh
+            try:
+                return shutil.copyfile(folder / name, fresh)
+            except BaseException:
+                fresh.unlink(missing_ok=True)
+                raise
     raise MirrorError(f"there is no {' or '.join(names)} in it")
 
 

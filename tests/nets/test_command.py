@@ -22,7 +22,6 @@ MODEL = network({"input": [1, 3, 256, 256]}, {"output": [1, 3, 256, 256]}).Seria
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LIVE_MODELS", str(tmp_path / "models"))
-    monkeypatch.delenv("LIVE_MODELS_OFFLINE", raising=False)
     return tmp_path / "models"
 
 
