@@ -22,6 +22,7 @@ from live.arguments import Lines, Parser, add_command, interrupt, seconds
 from live.bench.command import add_bench
 from live.config import load_preset, preset_names
 from live.errors import LiveError
+from live.nets.command import add_models
 
 log = logging.getLogger("live")
 
@@ -63,6 +64,7 @@ def parser() -> Parser:
     add_command(commands, "presets", "list presets", _presets)
     add_command(commands, "doctor", "say what was found, what is missing, and the command that mends it", _doctor)
     _add_faces(commands)
+    add_models(commands)
     add_bench(commands)
     return top
 

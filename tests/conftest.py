@@ -44,5 +44,7 @@ def data() -> Path:
 
 @pytest.fixture(autouse=True)
 def _own_user_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or writes the user's gallery."""
+    """No test reads or writes the user's gallery or models."""
     monkeypatch.setenv("LIVE_HOME", str(tmp_path_factory.getbasetemp() / "home"))
+    monkeypatch.delenv("LIVE_MODELS", raising=False)
+    monkeypatch.delenv("LIVE_MODELS_OFFLINE", raising=False)

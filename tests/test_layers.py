@@ -13,7 +13,7 @@ import live
 
 ROOT = Path(live.__file__).parent
 LAYERS = [
-    {"values", "errors", "resources", "arguments"},
+    {"values", "errors", "resources", "arguments", "consent"},
     {"latest", "memory", "pace", "meter", "config", "privacy"},
     {"pixels", "nets"},
     {"capture", "output"},

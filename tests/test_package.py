@@ -44,6 +44,7 @@ def test_an_installed_wheel_swaps_the_demo_person(installed: Path, tmp_path: Pat
 def test_an_installed_wheel_finds_presets_people_page_and_weights(installed: Path, tmp_path: Path) -> None:
     assert "fast" in live(installed, "presets", cwd=tmp_path).stdout
     assert "composite" in live(installed, "faces", "list", cwd=tmp_path).stdout
+    assert "inswapper_128" in live(installed, "models", "list", cwd=tmp_path).stdout
     assert (installed / "live/control/page.html").is_file()
     doctor = live(installed, "doctor", cwd=tmp_path)
     assert doctor.returncode == 0, doctor.stdout

@@ -17,16 +17,17 @@ __all__ = ["Finding", "device_lines", "findings"]
 
 def findings() -> list[Finding]:
     """Look at everything a run may need."""
-    from live.doctor import machine, networks
+    from live.doctor import backends, machine, networks
     from live.nets import devices
 
     return [
         machine.program(),
         *machine.models(),
+        networks.look(),
         machine.cameras(),
         *virtual_camera(),
         machine.window(),
-        *networks.judge(devices.look(), devices.variants()),
+        *backends.judge(devices.look(), devices.variants()),
     ]
 
 

@@ -25,10 +25,11 @@ def models() -> list[Finding]:
     """Embedded networks and people: load them."""
     from live.faces.detector import Detector
     from live.faces.landmarker import Landmarker
+    from live.faces.masker import Masker
     from live.pixels.people import people_names
 
     found = []
-    for name, load in (("detector", Detector), ("landmarker", Landmarker)):
+    for name, load in (("detector", Detector), ("landmarker", Landmarker), ("masker", Masker)):
         path = models_dir() / f"{name}.onnx"
         try:
             load(path)

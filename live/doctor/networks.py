@@ -1,83 +1,36 @@
-"""Which backend would run a network of the catalogue here, why, and what would bring a better one. Only judges."""
+"""The user's models: where they lie, how many are there, and whether their sizes are right. Reads no file."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from live.doctor.finding import Finding
-from live.nets.backends import BACKENDS, Present, bring, lack, rank
+from live.errors import LiveError
+from live.nets import verify
+from live.nets.catalogue import Catalogue, load_catalogue
 
 
-def judge(present: Present, variants: Sequence[str]) -> list[Finding]:
-    """Findings about the card and the backends. Args: variants: installed packages that fill onnxruntime's folder."""
-    found = [_card(present), _backend(present)]
-    return [*found, _mixture(variants)] if len(variants) > 1 else found
+def judge(catalogue: Catalogue) -> Finding:
+    """Judge the models of a folder. None at all is fine: the embedded engine needs none."""
+    others = [entry for entry in catalogue.entries if not entry.embedded]
+    seen = [(entry, verify.look(catalogue, entry, hashed=False)) for entry in others]
+    there = [(entry, verdict) for entry, verdict in seen if verdict.there]
+    if not there:
+        text = f"none in {catalogue.folder}; the embedded engine needs none"
+        return Finding("models", True, text, ("live models list   # what there is, and its licences",))
+    broken = [entry for entry, verdict in there if not verdict.fine]
+    size = sum(catalogue.path(entry).stat().st_size for entry, _ in there) / 1e6
+    text = f"{len(there)} of {len(others)} in {catalogue.folder}, {size:.0f} MB"
+    if not broken:
+        return Finding("models", True, f"{text}, sizes right; `live models verify` reads them whole")
+    names = ", ".join(entry.name for entry in broken)
+    mend = [step for entry in broken for step in (f"live models remove {entry.name}", verify.bring(entry))]
+    return Finding("models", False, f"{text}; not whole: {names}", tuple(mend))
 
 
-def _card(present: Present) -> Finding:
-    name = "graphics card"
-    if present.gpu is None:
-        return Finding(name, True, "no NVIDIA card or driver; the embedded engine runs on the CPU")
-    major, minor = present.gpu.capability
-    text = f"{present.gpu.name}, compute capability {major}.{minor}, driver {present.gpu.driver}"
-    return Finding(name, True, text)
-
-
-def _backend(present: Present) -> Finding:
-    """The backend of `nets.backend: auto`, and what each other one lacks."""
-    order = rank("auto", present)
-    if not order:
-        return Finding("networks", False, lack("cpu", present), ("pip install onnxruntime",), needed=True)
-    best = order[0]
-    text = f"{best.backend} would be taken: {best.reason}"
-    others = [f"{backend} too" for backend in BACKENDS if backend != best.backend and not lack(backend, present)]
-    if others:
-        text += f"; there {'is' if len(others) == 1 else 'are'} {', '.join(others)} (--set nets.backend=NAME)"
-    better = _better(best.backend, present)
-    wasted = present.gpu is not None and best.backend not in ("torch", "cuda")
-    if wasted:
-        text = f"the card is not used; {text}"
-    return Finding("networks", not wasted, text, better)
-
-
-def _better(best: str, present: Present) -> tuple[str, ...]:
-    """What would bring a faster backend on this computer, in order."""
-    if present.gpu is not None:
-        return _for_the_card(best, present)
-    if present.system == "win32" and best == "cpu":
-        return (
-            "# any card with DirectX 12, in place of the plain onnxruntime (they share a folder):",
-            *bring("directml"),
+def look() -> Finding:
+    """The models of this user."""
+    try:
+        return judge(load_catalogue())
+    except (LiveError, OSError) as error:
+        return Finding(
+            "models", False, f"cannot be looked at: {error}", ("pip install --force-reinstall live-faceswap",)
         )
-    if present.system == "linux" and best == "cpu":
-        return (
-            "# Intel processors and graphics, in place of the plain onnxruntime (they share a folder):",
-            *bring("openvino"),
-        )
-    return ()
-
-
-def _for_the_card(best: str, present: Present) -> tuple[str, ...]:
-    if best == "torch":
-        return ()
-    first: tuple[str, ...]
-    if not present.torch:
-        first = ("pip install torch   # it runs the whole step on the card",)
-    else:
-        first = (
-            f"# torch {present.torch} does not see the card: it was built without CUDA, or for a newer driver than "
-            f"{present.gpu.driver if present.gpu else 'this'}.",
-            "# update the driver, or take the command for this system from the install page of PyTorch",
-        )
-    if best == "cuda":
-        return first
-    return (*first, "# or ONNX Runtime for CUDA, in place of the plain one (they share a folder):", *bring("cuda"))
-
-
-def _mixture(variants: Sequence[str]) -> Finding:
-    """Several of onnxruntime's packages fill one folder, and the last one wins file by file."""
-    kept = next((name for name in variants if name != "onnxruntime"), variants[0])
-    text = f"{' and '.join(variants)} are both installed: they share a folder and leave a mixture"
-    return Finding(
-        "onnxruntime", False, text, (f"pip uninstall -y {' '.join(variants)}", f"pip install {kept}"), needed=True
-    )

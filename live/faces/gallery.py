@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from live.consent import BUNDLED, checked_consent
 from live.errors import FaceError
 from live.pixels.people import people_names, read_person
 from live.pixels.pictures import PictureError, read_picture
@@ -23,7 +24,6 @@ from live.resources import home_dir
 from live.values import Face, Floats, Photo, Pixels, SourceFace
 
 from . import entry, photo
-from .consent import BUNDLED, checked_consent
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ Answer = Literal["yes", "no", "unclear"]
 MOST_SIDE_PX = 4096
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\.(onnx|dfm|safetensors)$")]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\.(onnx|dfm)$")]
 """A plain name: nothing that could lead out of the folder."""
 PortName = Annotated[str, Field(max_length=200)]
 """Of an input of the network; empty: the only input there is."""
@@ -165,6 +165,8 @@ class Entry(Section):
     knobs: Annotated[tuple[Knob, ...], Field(max_length=8, strict=False)] = ()
     output: Result | None = None
     """Of swappers and restorers."""
+    consent: Annotated[str, Field(max_length=500)] = ""
+    """Of a network that has a person's face inside: who agreed, see live/consent.py."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -174,9 +176,16 @@ class Entry(Section):
             raise ValueError("a projector takes no picture, others have an input")
         if self.identity is not None and self.role != "swapper":
             raise ValueError("only a swapper has an identity")
+        if self.holds_a_face and not self.consent:
+            raise ValueError("a network with somebody's face inside needs a statement of consent")
         if self.sha256 is None and any(url.startswith("http://") for url in self.urls):
             raise ValueError("without a sha256 only https:// will do")
         return self
+
+    @property
+    def holds_a_face(self) -> bool:
+        """Whether it makes one person's face only, so that it needs no source face and has a consent of its own."""
+        return self.role == "swapper" and self.identity is None
 
     @property
     def size_bytes(self) -> int | None:

@@ -7,7 +7,7 @@ row where it does. Stands behind the contract of runners; knows nothing about wh
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ from live.nets.backends import PROVIDERS, precision_for
 from live.nets.contract import Array, Port, count_rows
 from live.nets.files import content_hash
 from live.nets.free_batch import batched
+from live.nets.inspect import inspect_onnx
 from live.nets.ort_options import MOST_ROWS, Provider, providers_for
+from live.nets.tensors import Tensor
 
 log = logging.getLogger(__name__)
 
@@ -49,20 +51,22 @@ class OrtRunner:
         builds and what was found out about the file are kept; threads: of the processor.
         Raises: ModelError, one line: a file that is missing or broken, a backend that ONNX Runtime could not start.
         """
-        if not path.is_file():
-            raise ModelError(f"no model file {path}; `live models list` shows which are here")
         self.backend, self.precision = backend, precision_for(backend, precision)
         self._name = path.name
-        source, ports = _freed_if_same(path, folder, threads)
-        self._row_by_row = source is None
-        self.inputs = ports
-        wanted = providers_for(backend, self.precision, folder, ports, threads)
-        self._session: Any = open_session(source or path, path.name, wanted, threads)
+        ports = _ports(inspect_onnx(path).inputs, path.name)
+        freed = _freed_if_same(path, ports, folder, threads)
+        self.inputs = tuple(Port(port.name, _row_free(port), port.dtype) for port in ports)
+        row_by_row = freed is None and self.inputs != ports
+        wanted = providers_for(backend, self.precision, folder, ports if row_by_row else self.inputs, threads)
+        self._session: Any = open_session(freed or path, path.name, wanted, threads)
+        del freed  # half a gigabyte
         _check_provider(self._session, backend, path.name)
-        self.outputs = tuple(
-            Port(port.name, _row_free(port), port.dtype) for port in _ports(self._session.get_outputs(), path.name)
-        )
-        self._most_rows = 1 if self._row_by_row else MOST_ROWS.get(backend, _ANY_ROWS)
+        given = [
+            Tensor(node.name, tuple(node.shape), _TYPES.get(node.type, node.type))
+            for node in self._session.get_outputs()
+        ]
+        self.outputs = tuple(Port(port.name, _row_free(port), port.dtype) for port in _ports(given, path.name))
+        self._most_rows = 1 if row_by_row else MOST_ROWS.get(backend, _ANY_ROWS)
         self._sides: list[tuple[int, ...]] | None = None
 
     def run(self, inputs: Mapping[str, Array]) -> list[Array]:
@@ -139,34 +143,32 @@ def open_session(
         raise ModelError(f"{name} cannot be loaded: {_one_line(error)}") from None
 
 
-def _freed_if_same(path: Path, folder: Path, threads: int) -> tuple[Path | bytes | None, tuple[Port, ...]]:
-    """What to load, None: the file, row by row; and the inputs as they are seen from outside, rows free."""
-    original = open_session(path, path.name, _CPU, threads)
-    ports = _ports(original.get_inputs(), path.name)
-    free = tuple(Port(port.name, _row_free(port), port.dtype) for port in ports)
+def _freed_if_same(path: Path, ports: tuple[Port, ...], folder: Path, threads: int) -> bytes | None:
+    """The network with its rows freed, where that changes nothing; None: they cannot be, or are free already."""
     if not any(batched(port.shape) and port.shape[0] == 1 for port in ports):
-        return path, ports
+        return None
     digest = content_hash(path)
     verdict = batch_check.remembered(folder, digest)
-    source = None if verdict is False else batch_check.freed_model(path)
-    if source is None:
-        return None, free
-    if verdict is None:
-        log.info("%s is fixed at one face; trying out once whether it can take several", path.name)
-        verdict = _same(source, original, ports, path.name, threads)
-        batch_check.remember(folder, digest, verdict)
-        if not verdict:
-            log.info("%s cannot; several faces go one after the other", path.name)
-    return (source if verdict else None), free
+    freed = None if verdict is False else batch_check.freed_model(path)
+    if freed is None or verdict:
+        return freed
+    log.info("%s is fixed at one face; trying out once whether it can take several", path.name)
+    verdict = _same(path, freed, ports, threads)
+    batch_check.remember(folder, digest, verdict)
+    if not verdict:
+        log.info("%s cannot; several faces go one after the other", path.name)
+    return freed if verdict else None
 
 
-def _same(source: bytes, original: Any, ports: tuple[Port, ...], name: str, threads: int) -> bool:
+def _same(path: Path, freed: bytes, ports: tuple[Port, ...], threads: int) -> bool:
+    """Try the freed network beside the original; a file that cannot be opened at all is said elsewhere."""
     try:
-        freed = open_session(source, name, _CPU, threads, quiet=True)
+        original = open_session(path, path.name, _CPU, threads, quiet=True)
+        changed = open_session(freed, path.name, _CPU, threads, quiet=True)
     except ModelError as error:
         log.debug("the freed network cannot be loaded: %s", error)
         return False
-    return batch_check.same_in_batches(ports, lambda row: original.run(None, row), lambda row: freed.run(None, row))
+    return batch_check.same_in_batches(ports, lambda row: original.run(None, row), lambda row: changed.run(None, row))
 
 
 def _check_provider(session: Any, backend: str, name: str) -> None:
@@ -179,13 +181,15 @@ def _check_provider(session: Any, backend: str, name: str) -> None:
         )
 
 
-def _ports(nodes: Any, name: str) -> tuple[Port, ...]:
+def _ports(tensors: Iterable[Tensor], name: str) -> tuple[Port, ...]:
     found = []
-    for node in nodes:
-        if node.type not in _TYPES:
-            raise ModelError(f"{name}: {node.name} is a {node.type}; networks take and give {', '.join(_TYPES)}")
-        shape = tuple(side if isinstance(side, int) and side >= 0 else None for side in node.shape)
-        found.append(Port(node.name, shape, _TYPES[node.type]))
+    for tensor in tensors:
+        if tensor.type not in _TYPES.values():
+            raise ModelError(
+                f"{name}: {tensor.name} is {tensor.type}; networks take and give {', '.join(_TYPES.values())}"
+            )
+        shape = tuple(side if isinstance(side, int) and side >= 0 else None for side in tensor.shape)
+        found.append(Port(tensor.name, shape, tensor.type))
     return tuple(found)
 
 

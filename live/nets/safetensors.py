@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from live.errors import ModelError
 from live.nets.strangers import refuse_strangers, shown
@@ -25,7 +28,28 @@ _TYPES = {
 }  # fmt: skip
 
 
-def inspect_safetensors(path: Path) -> tuple[Tensor, ...]:
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One weight and where its numbers lie in the file."""
+
+    tensor: Tensor
+    start: int
+    end: int
+
+    def read(self, path: Path) -> np.ndarray[Any, Any]:
+        """The numbers; bfloat16 as float32. Raises: ModelError for the types that numpy does not have."""
+        kind, shape = self.tensor.type, [size or 0 for size in self.tensor.shape]
+        with path.open("rb") as file:
+            file.seek(self.start)
+            data = file.read(self.end - self.start)
+        if kind == "bfloat16":
+            return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32).reshape(shape)
+        if kind.startswith("float8"):
+            raise ModelError(f"{path.name} holds weights of the type {kind}; save them as float16 or float32")
+        return np.frombuffer(data, np.dtype(kind).newbyteorder("<")).reshape(shape)
+
+
+def inspect_safetensors(path: Path) -> tuple[Stored, ...]:
     """The weights in a file, in the order of their numbers.
 
     Raises: ModelError, one line, for a file that is broken or whose head does not fit what follows.
@@ -44,7 +68,7 @@ def inspect_safetensors(path: Path) -> tuple[Tensor, ...]:
     if not isinstance(fields, dict) or len(fields) > MOST_TENSORS:
         raise _broken(path, f"its head is no list of at most {MOST_TENSORS} weights")
     fields.pop(METADATA, None)
-    placed = sorted((_weight(path, name, value) for name, value in fields.items()), key=lambda weight: weight[1:])
+    placed = sorted((_weight(path, name, value) for name, value in fields.items()), key=lambda one: one[1:])
     end = 0
     for tensor, first, last in placed:
         if first != end:
@@ -52,7 +76,7 @@ def inspect_safetensors(path: Path) -> tuple[Tensor, ...]:
         end = last
     if end != size - 8 - length:
         raise _broken(path, f"{end} bytes of weights are announced and {size - 8 - length} are there")
-    return tuple(tensor for tensor, _, _ in placed)
+    return tuple(Stored(tensor, 8 + length + first, 8 + length + last) for tensor, first, last in placed)
 
 
 def _weight(path: Path, name: str, value: Any) -> tuple[Tensor, int, int]:

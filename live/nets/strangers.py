@@ -18,7 +18,7 @@ def refuse_strangers(path: Path) -> None:
     """Refuse by name, size and first bytes what can be no model, saying what it is. Raises: ModelError."""
     try:
         if not path.is_file():
-            raise ModelError(f"no file {path}; give the path of an ONNX, DFM or safetensors file")
+            raise ModelError(f"no file {path}; give the path of an ONNX or DFM file")
         size = path.stat().st_size
         with path.open("rb") as file:
             head = file.read(512)

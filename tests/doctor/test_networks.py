@@ -1,72 +1,37 @@
-"""What the doctor says about backends, on computers that are not at hand."""
+"""What the doctor says about the models folder."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from live.doctor.networks import judge
-from live.nets.backends import Gpu, Present
-
-CPU = frozenset({"CPUExecutionProvider", "AzureExecutionProvider"})
-CUDA = CPU | {"CUDAExecutionProvider", "TensorrtExecutionProvider"}
-CARD = Gpu("NVIDIA GeForce RTX 3090", (8, 6), "570.86.10")
-PLAIN = ("onnxruntime",)
+from live.doctor.networks import judge, look
+from live.nets.catalogue import load_catalogue
 
 
-def text(present: Present, variants=PLAIN) -> str:
-    return "\n".join(str(finding) for finding in judge(present, variants))
+def test_no_models_are_fine_and_the_folder_is_named(tmp_path: Path) -> None:
+    finding = judge(load_catalogue(tmp_path / "models"))
+    assert finding.fine
+    assert str(tmp_path / "models") in finding.text
+    assert "live models list" in str(finding)
 
 
-def test_a_computer_without_a_card_is_fine_and_told_what_would_be_better() -> None:
-    card, networks = judge(Present("linux", CPU, torch="2.11"), PLAIN)
-    assert card.fine
-    assert networks.fine
-    assert "cpu would be taken" in networks.text
-    assert "torch too" in networks.text
-    assert "pip install onnxruntime-openvino" in networks.mend
+def test_models_are_counted_and_one_of_a_wrong_size_is_named(tmp_path: Path) -> None:
+    (tmp_path / "GPEN-BFR-256.onnx").write_bytes(bytes(2_000_000))
+    finding = judge(load_catalogue(tmp_path))
+    assert finding.fine
+    assert "1 of " in finding.text
+    assert "2 MB" in finding.text
+    (tmp_path / "inswapper_128.onnx").write_bytes(b"cut")
+    finding = judge(load_catalogue(tmp_path))
+    assert not finding.fine
+    assert not finding.needed
+    assert "inswapper_128" in finding.text
+    assert finding.mend == ("live models remove inswapper_128", "live models pull inswapper_128")
 
 
-def test_torch_on_the_card_wants_nothing_more() -> None:
-    card, networks = judge(Present("linux", CUDA, gpu=CARD, torch="2.11", torch_cuda=True), ("onnxruntime-gpu",))
-    assert card.text == "NVIDIA GeForce RTX 3090, compute capability 8.6, driver 570.86.10"
-    assert "torch would be taken: NVIDIA GeForce RTX 3090" in networks.text
-    assert "tensorrt too" in networks.text
-    assert networks.mend == ()
-
-
-@pytest.mark.parametrize("torch", ["", "2.11.0+cpu"])
-def test_a_card_that_nothing_uses_is_missing_with_both_ways_out(torch: str) -> None:
-    _, networks = judge(Present("linux", CPU, gpu=CARD, torch=torch), PLAIN)
-    assert not networks.fine
-    assert "the card is not used" in networks.text
-    said = "\n".join(networks.mend)
-    assert "pip install onnxruntime-gpu" in said
-    assert "pip uninstall -y onnxruntime " in said
-    assert "share a folder" in said
-    assert ("570.86.10" in said) is bool(torch)
-
-
-def test_the_card_through_onnxruntime_is_fine() -> None:
-    _, networks = judge(Present("win32", CUDA, gpu=CARD), ("onnxruntime-gpu",))
-    assert networks.fine
-    assert "cuda would be taken" in networks.text
-    assert any("pip install torch" in line for line in networks.mend)
-
-
-def test_directml_is_offered_on_windows() -> None:
-    assert "pip install onnxruntime-directml" in text(Present("win32", CPU))
-    assert "directml would be taken" in text(Present("win32", CPU | {"DmlExecutionProvider"}))
-
-
-def test_two_variants_of_onnxruntime_are_a_fault() -> None:
-    *_, mixture = judge(Present("linux", CUDA, gpu=CARD), ("onnxruntime", "onnxruntime-gpu"))
-    assert not mixture.fine
-    assert mixture.needed
-    assert mixture.mend == ("pip uninstall -y onnxruntime onnxruntime-gpu", "pip install onnxruntime-gpu")
-
-
-def test_without_onnxruntime_nothing_runs() -> None:
-    _, networks = judge(Present("linux"), ())
-    assert networks.needed
-    assert not networks.fine
-    assert networks.mend == ("pip install onnxruntime",)
+def test_a_folder_that_is_none_is_a_finding_and_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "models").write_bytes(b"")
+    monkeypatch.setenv("LIVE_MODELS", str(tmp_path / "models"))
+    assert "models" in str(look())
