@@ -71,9 +71,10 @@ def look_at_photos() -> Callable[[Pixels], list[Face]]:
     return look
 
 
-def build(preset: Preset, ask: Ask) -> tuple[Session, Engine]:
+def build(preset: Preset, ask: Ask, given: Capture | None = None) -> tuple[Session, Engine]:
     """Open everything a run needs; undoes itself on failure.
 
+    Args: given: a capture that is open already and stands in for the input; it is closed with the run.
     Raises: LiveError, one line.
     """
     keep_freed_memory()
@@ -84,7 +85,7 @@ def build(preset: Preset, ask: Ask) -> tuple[Session, Engine]:
     if source is not None:
         engine.prepare(source)
     tracker = build_tracker(preset) if engine.proves else None
-    capture, demo = _open_capture(preset, ask)
+    capture, demo = (given, False) if given is not None else _open_capture(preset, ask)
     opened: list[Output] = []
     try:
         tour = _open_outputs(preset, ask, capture, demo, opened)
