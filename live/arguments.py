@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -45,6 +46,14 @@ def count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 on")
     return int(text)
+
+
+def size_px(text: str) -> tuple[int, int]:
+    """A size as people write it, `1280x720`: width and height. Raises: UsageError."""
+    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    if found is None:
+        raise UsageError(f"--size {text} is not a size; write it like 1280x720")
+    return int(found[1]), int(found[2])
 
 
 def interrupt(*_: object) -> NoReturn:

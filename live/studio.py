@@ -77,9 +77,10 @@ def look_at_photos() -> Callable[[Pixels], list[Face]]:
     return look
 
 
-def build(preset: Preset, ask: Ask) -> tuple[Session, Preparer]:
+def build(preset: Preset, ask: Ask, given: Capture | None = None) -> tuple[Session, Preparer]:
     """Open everything a run needs; undoes itself on failure.
 
+    Args: given: a capture that is open already and stands in for the input; it is closed with the run.
     Raises: LiveError, one line.
     """
     keep_freed_memory()
@@ -88,7 +89,7 @@ def build(preset: Preset, ask: Ask) -> tuple[Session, Preparer]:
     meter, watch = Meter(), Watch(_rules(preset))
     way, engine = _build_way(preset, watch, meter, wait=not _plays_live(preset, ask))
     try:
-        return _build_around(way, engine, preset, ask, meter), engine
+        return _build_around(way, engine, preset, ask, meter, given), engine
     except BaseException:
         engine.close()
         raise
@@ -123,11 +124,13 @@ def _build_way(preset: Preset, watch: Watch, meter: Meter, *, wait: bool) -> tup
     return switching, switching
 
 
-def _build_around(way: Way, engine: Preparer, preset: Preset, ask: Ask, meter: Meter) -> Session:
+def _build_around(
+    way: Way, engine: Preparer, preset: Preset, ask: Ask, meter: Meter, given: Capture | None
+) -> Session:
     source = _source_face(preset, ask) if engine.proves else None
     if source is not None:
         engine.prepare(source)
-    capture, demo = _open_capture(preset, ask)
+    capture, demo = (given, False) if given is not None else _open_capture(preset, ask)
     opened: list[Output] = []
     try:
         tour = _open_outputs(preset, ask, capture, demo, opened)

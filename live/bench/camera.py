@@ -8,7 +8,6 @@ speaks V4L2.
 from __future__ import annotations
 
 import os
-import re
 import sys
 import threading
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import live
+from live.arguments import size_px
 from live.bench.arrivals import statistics, unpacked
 from live.bench.reader import Reader
 from live.bench.report import machine
@@ -52,10 +52,8 @@ class Wish:
 
     def overrides(self) -> list[str]:
         """The preset's keys that follow from it, as `--set` takes them. Raises: UsageError."""
-        found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", self.size)
-        if found is None:
-            raise UsageError(f"--size {self.size} is not a size; write it like 1280x720")
-        keys = [f"width_px={int(found[1])}", f"height_px={int(found[2])}", f"fps={self.fps:g}", "counter=true"]
+        width_px, height_px = size_px(self.size)
+        keys = [f"width_px={width_px}", f"height_px={height_px}", f"fps={self.fps:g}", "counter=true"]
         if self.input == "pattern" and self.format != "auto":
             keys.append(f"format={'bgr' if self.format == 'rgb' else self.format}")
         return [f"capture.{key}" for key in keys]

@@ -7,8 +7,10 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from live.arguments import Lines, Parser, add_command, count, interrupt, seconds
+from live.arguments import Lines, Parser, add_command, count, interrupt, seconds, size_px
 from live.config import load_preset
+from live.errors import UsageError
+from live.values import PixelFormat
 
 
 def add_bench(commands: Any) -> None:
@@ -16,10 +18,17 @@ def add_bench(commands: Any) -> None:
     bench = commands.add_parser("bench", help="measure", formatter_class=Lines)
     kinds = bench.add_subparsers(title="what", metavar="WHAT", required=True, parser_class=Parser)
     speed = add_command(kinds, "speed", "frames per second, latency and time per stage, paced and saturated", _speed)
-    speed.add_argument("--input", default="demo", metavar="CLIP", help="a video file, or demo")
+    speed.add_argument(
+        "--input", default="demo", metavar="CLIP", help="a video file, decoded in the run, or demo, drawn ahead of time"
+    )
+    speed.add_argument("--size", metavar="WxH", help="of the demo person (default: the preset's)")
+    speed.add_argument("--fps", type=float, help="the same")
+    speed.add_argument("--format", choices=[str(format) for format in PixelFormat], help="the same (default i420)")
+    speed.add_argument("--faces", type=count, default=1, metavar="N", help="so many demo people side by side")
     speed.add_argument("--preset", default="fast", metavar="NAME|FILE")
     speed.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     speed.add_argument("--seconds", type=seconds, default=20.0, help="measured per mode (default 20)")
+    speed.add_argument("--soak", type=count, metavar="MINUTES", help="paced only, with the memory of every minute")
     speed.add_argument("--json", type=Path, metavar="FILE")
     camera = add_command(kinds, "camera", "latency, drops and pixels of the virtual camera, read back from it", _camera)
     camera.add_argument("--input", default="pattern", metavar="ADDR", help="default: pattern, a moving test card")
@@ -58,9 +67,17 @@ def add_bench(commands: Any) -> None:
 
 
 def _speed(options: argparse.Namespace) -> int:
-    from live.bench.speed import measure, table
+    from live.bench.speed import Wish, measure, table
 
-    report = measure(load_preset(options.preset, options.set), options.input, options.seconds)
+    drawn = {"size": options.size, "fps": options.fps, "format": options.format}
+    asked = {name: value for name, value in drawn.items() if value is not None}
+    if asked and options.input != "demo":
+        raise UsageError(f"--{next(iter(asked))} is for --input demo; {options.input} has its own")
+    if "size" in asked:
+        asked["width_px"], asked["height_px"] = size_px(asked.pop("size"))
+    overrides = [*options.set, *(f"capture.{name}={value}" for name, value in asked.items())]
+    wish = Wish(options.input, options.seconds, options.faces, options.soak)
+    report = measure(load_preset(options.preset, overrides), wish)
     _give(report, table(report), options.json)
     return 0
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from live.nets.packing import Field
-from live.pixels.host import CHROMA_STEP, from_bgr_matrix, plane_shapes, to_bgr_matrix
+from live.pixels.planes import CHROMA_STEP, from_bgr_matrix, plane_shapes, to_bgr_matrix
 from live.values import Box, Colour, Frame, PixelFormat, Pixels
 
 VIDEO = Colour()

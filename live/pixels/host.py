@@ -1,76 +1,26 @@
 """Pixel operations on the host: converting, fitting, cutting a region out of any pixel format and pasting it back.
 
-Knows formats and colour matrices, nothing about faces. A paste touches only pixels whose alpha is not zero: what is
-outside a face leaves in the camera's own format, bit for bit.
+Knows regions and patches, nothing about faces; planes.py knows the formats. A paste touches only pixels whose alpha is
+not zero: what is outside a face leaves in the camera's own format, bit for bit.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
+from math import ceil, floor, sqrt
 
 import cv2
 import numpy as np
 
+from live.pixels import planes
+from live.pixels.planes import plane_shapes as plane_shapes
 from live.values import Box, Colour, Floats, Frame, PixelFormat, Pixels
-
-LUMA_WEIGHTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
-"""(red, blue) weights, ITU-R BT.601-7 and BT.709-6."""
-
-CHROMA_STEP = {
-    PixelFormat.I420: (2, 2),
-    PixelFormat.NV12: (2, 2),
-    PixelFormat.I422: (2, 1),
-    PixelFormat.YUYV: (2, 1),
-    PixelFormat.I444: (1, 1),
-}
-"""Luma pixels per chroma sample, (across, down)."""
 
 
 def bgr_frame(bgr: Pixels, *, time_s: float, number: int, media_s: float | None = None) -> Frame:
     """Wrap a (H, W, 3) BGR picture as a frame; the picture is not copied."""
     height_px, width_px = bgr.shape[:2]
     return Frame((bgr,), PixelFormat.BGR, width_px, height_px, time_s, number, media_s)
-
-
-def plane_shapes(format: PixelFormat, width_px: int, height_px: int) -> list[tuple[int, ...]]:
-    """Shapes of the planes of a picture; chroma sizes round up."""
-    if format is PixelFormat.BGR:
-        return [(height_px, width_px, 3)]
-    if format is PixelFormat.GRAY:
-        return [(height_px, width_px)]
-    if format is PixelFormat.YUYV:
-        return [(height_px, width_px + width_px % 2, 2)]
-    across, down = CHROMA_STEP[format]
-    chroma = (-(-height_px // down), -(-width_px // across))
-    if format is PixelFormat.NV12:
-        return [(height_px, width_px), (*chroma, 2)]
-    return [(height_px, width_px), chroma, chroma]
-
-
-@lru_cache(maxsize=8)
-def to_bgr_matrix(colour: Colour) -> Floats:
-    """(3, 4) from Y, U, V, 1 in 0..255 to B, G, R in 0..255. Source: BT.601-7 / BT.709-6, section 3."""
-    red, blue = LUMA_WEIGHTS[colour.matrix]
-    green = 1.0 - red - blue
-    luma, chroma, black = (1.0, 1.0, 0.0) if colour.full_range else (255 / 219, 255 / 224, 16.0)
-    rows = np.array(
-        [
-            [luma, chroma * 2 * (1 - blue), 0.0],
-            [luma, -chroma * 2 * blue * (1 - blue) / green, -chroma * 2 * red * (1 - red) / green],
-            [luma, 0.0, chroma * 2 * (1 - red)],
-        ]
-    )
-    offset = -rows @ np.array([black, 128.0, 128.0])
-    return np.hstack([rows, offset[:, None]]).astype(np.float32)
-
-
-@lru_cache(maxsize=8)
-def from_bgr_matrix(colour: Colour) -> Floats:
-    """(3, 4), the inverse of `to_bgr_matrix`."""
-    forward = to_bgr_matrix(colour).astype(np.float64)
-    inverse = np.linalg.inv(forward[:, :3])
-    return np.hstack([inverse, -inverse @ forward[:, 3:]]).astype(np.float32)
 
 
 def to_bgr(frame: Frame) -> Pixels:
@@ -90,10 +40,10 @@ def read_region(frame: Frame, box: Box) -> Pixels:
         return frame.planes[0][y1:y2, x1:x2]
     if frame.format is PixelFormat.GRAY:
         return cv2.cvtColor(frame.planes[0][y1:y2, x1:x2], cv2.COLOR_GRAY2BGR)
-    luma, u, v = _yuv_views(frame, box)
+    luma, u, v = planes.take(frame, box)
     size = (x2 - x1, y2 - y1)
-    yuv = cv2.merge([luma, _grow(u, size, frame.format), _grow(v, size, frame.format)])
-    return cv2.transform(yuv, to_bgr_matrix(frame.colour))
+    yuv = cv2.merge([luma, planes.grow(u, size, frame.format), planes.grow(v, size, frame.format)])
+    return cv2.transform(yuv, planes.to_bgr_matrix(frame.colour))
 
 
 def paste(frame: Frame, box: Box, bgr: Pixels, alpha: Pixels) -> None:
@@ -101,6 +51,13 @@ def paste(frame: Frame, box: Box, bgr: Pixels, alpha: Pixels) -> None:
 
     Pixels with alpha 0 keep their exact value (chroma: samples all of whose pixels have alpha 0).
     """
+    x, y, width, height = cv2.boundingRect(alpha)
+    left, top = x // 2 * 2, y // 2 * 2  # chroma samples stay whole
+    part = np.s_[top : y + height, left : x + width]
+    box = (box[0] + left, box[1] + top, box[0] + x + width, box[1] + y + height)
+    bgr, alpha = bgr[part], alpha[part]
+    if not alpha.size:
+        return
     x1, y1, x2, y2 = box
     if frame.format is PixelFormat.BGR:
         blend(frame.planes[0][y1:y2, x1:x2], bgr, alpha)
@@ -108,12 +65,13 @@ def paste(frame: Frame, box: Box, bgr: Pixels, alpha: Pixels) -> None:
     if frame.format is PixelFormat.GRAY:
         blend(frame.planes[0][y1:y2, x1:x2], cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY), alpha)
         return
-    new_luma, new_u, new_v = cv2.split(cv2.transform(bgr, from_bgr_matrix(frame.colour)))
-    luma, u, v = _yuv_views(frame, box)
+    luma, u, v = planes.take(frame, box)
+    new_luma, new_u, new_v = planes.to_yuv(bgr, frame.format, frame.colour)
     blend(luma, new_luma, alpha)
-    small_alpha = _shrink(alpha, frame.format)
-    blend(u, _shrink(new_u, frame.format), small_alpha)
-    blend(v, _shrink(new_v, frame.format), small_alpha)
+    small_alpha = planes.shrink(alpha, frame.format)
+    blend(u, new_u, small_alpha)
+    blend(v, new_v, small_alpha)
+    planes.put(frame, box, luma, u, v)
 
 
 def convert(frame: Frame, format: PixelFormat) -> Frame:
@@ -150,9 +108,11 @@ def thumbnail(frame: Frame, width_px: int, height_px: int) -> Pixels:
         return _scale(frame.planes[0], size)
     if frame.format is PixelFormat.GRAY:
         return cv2.cvtColor(_scale(frame.planes[0], size), cv2.COLOR_GRAY2BGR)
-    luma, u, v = _yuv_views(frame, (0, 0, frame.width_px, frame.height_px))
-    yuv = cv2.merge([_scale(luma, size), _scale(u, size), _scale(v, size)])
-    return cv2.transform(yuv, to_bgr_matrix(frame.colour))
+    parts = frame.planes
+    if frame.format is PixelFormat.YUYV:
+        parts = planes.take(frame, (0, 0, frame.width_px, frame.height_px))
+    yuv = cv2.merge([_scale(plane, size) for plane in parts])
+    return cv2.transform(yuv, planes.to_bgr_matrix(frame.colour))
 
 
 def cut_patch(frame: Frame, matrix: Floats, side_px: int) -> Pixels:
@@ -160,20 +120,38 @@ def cut_patch(frame: Frame, matrix: Floats, side_px: int) -> Pixels:
 
     Args: matrix (2, 3) frame px -> patch px.
     """
-    matrix, size = np.asarray(matrix, np.float32), (side_px, side_px)
+    size = (side_px, side_px)
+    box = _reach(matrix, size, (frame.width_px, frame.height_px))
+    x1, y1, x2, y2 = box
+    if x2 - x1 < 2 or y2 - y1 < 2:
+        return np.zeros((side_px, side_px, 3), np.uint8)
+    moved = np.array(matrix, np.float32)
+    moved[:, 2] += moved[:, :2] @ np.array((x1, y1), np.float32)
     if frame.format is PixelFormat.BGR:
-        return warp(frame.planes[0], matrix, size)
+        return _warp(frame.planes[0][y1:y2, x1:x2], moved, size)
     if frame.format is PixelFormat.GRAY:
-        return cv2.cvtColor(warp(frame.planes[0], matrix, size), cv2.COLOR_GRAY2BGR)
-    luma, u, v = _yuv_views(frame, (0, 0, frame.width_px, frame.height_px))
-    across, down = CHROMA_STEP[frame.format]
-    chroma_matrix = matrix.copy()
-    # A chroma sample stands for the middle of its luma pixels.
-    chroma_matrix[:, 2] += matrix[:, :2] @ np.array([(across - 1) / 2, (down - 1) / 2], np.float32)
-    chroma_matrix[:, :2] *= np.array([across, down], np.float32)
-    u, v = (warp(plane, chroma_matrix, size, outside=128) for plane in (u, v))
-    yuv = cv2.merge([warp(luma, matrix, size), u, v])
-    return cv2.transform(yuv, to_bgr_matrix(frame.colour))
+        return cv2.cvtColor(_warp(frame.planes[0][y1:y2, x1:x2], moved, size), cv2.COLOR_GRAY2BGR)
+    luma, u, v = planes.take(frame, box)
+    chroma_matrix = _matrix_of_shrunk(moved, *planes.CHROMA_STEP[frame.format])
+    u, v = (_warp(plane, chroma_matrix, size, outside=128) for plane in (u, v))
+    yuv = cv2.merge([_warp(luma, moved, size), u, v])
+    return cv2.transform(yuv, planes.to_bgr_matrix(frame.colour))
+
+
+def warp(
+    picture: Pixels, matrix: Floats, size: tuple[int, int], *, outside: int = 0, border: int = cv2.BORDER_CONSTANT
+) -> Pixels:
+    """Cut a part out of one plane or picture by any affine map; without aliasing.
+
+    Args: picture (H, W) or (H, W, 3); matrix (2, 3) picture px -> px of the part; size: (width, height) of the part;
+    outside: what lies around the picture, or border: OpenCV's word for another way to continue it.
+    """
+    x1, y1, x2, y2 = _reach(matrix, size, (picture.shape[1], picture.shape[0]))
+    if x2 - x1 < 2 or y2 - y1 < 2:
+        return np.full((*size[::-1], *picture.shape[2:]), outside, np.uint8)
+    moved = np.array(matrix, np.float32)
+    moved[:, 2] += moved[:, :2] @ np.array((x1, y1), np.float32)
+    return _warp(picture[y1:y2, x1:x2], moved, size, outside=outside, border=border)
 
 
 def duplicate(frame: Frame) -> Frame:
@@ -188,78 +166,45 @@ def _halved(plane: Pixels) -> Pixels:
 
 
 def _scale(plane: Pixels, size: tuple[int, int]) -> Pixels:
-    """Scale to (width, height), without aliasing."""
+    """Scale (h, w) or (h, w, N) to (width, height), without aliasing; the plane itself when it has that size."""
+    if plane.ndim == 3 and plane.shape[2] == 2:
+        # Halving two channels takes 7 times the time of twice one. Of colours some samples are enough.
+        if plane.shape[1] >= 4 * size[0] and plane.shape[0] >= 4 * size[1]:
+            plane = cv2.resize(plane, (2 * size[0], 2 * size[1]), interpolation=cv2.INTER_NEAREST)
+        return cv2.merge([_scale(channel, size) for channel in planes.channels(plane)])
     while plane.shape[1] >= 2 * size[0] and plane.shape[0] >= 2 * size[1]:
         plane = _halved(plane)
-    return cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR)
+    return plane if plane.shape[1::-1] == size else cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR)
 
 
-def warp(
-    picture: Pixels, matrix: Floats, size: tuple[int, int], *, outside: int = 0, border: int = cv2.BORDER_CONSTANT
+def _reach(matrix: Floats, part: tuple[int, int], size: tuple[int, int]) -> Box:
+    """What of a picture a part shows, one px more around; x1 and y1 even. Args: part, size: (width, height) of both."""
+    (a, b, x), (c, d, y) = cv2.invertAffineTransform(matrix).tolist()  # patch px -> frame px
+    a, b, c, d = a * part[0], b * part[1], c * part[0], d * part[1]
+    x1, x2 = x + min(a, 0) + min(b, 0), x + max(a, 0) + max(b, 0)
+    y1, y2 = y + min(c, 0) + min(d, 0), y + max(c, 0) + max(d, 0)
+    left, top = max(floor(x1) - 1, 0) // 2 * 2, max(floor(y1) - 1, 0) // 2 * 2
+    return left, top, max(min(ceil(x2) + 1, size[0]), left), max(min(ceil(y2) + 1, size[1]), top)
+
+
+def _warp(
+    plane: Pixels, matrix: Floats, size: tuple[int, int], *, outside: int = 0, border: int = cv2.BORDER_CONSTANT
 ) -> Pixels:
-    """Cut a part out of one plane or picture by any affine map; without aliasing.
-
-    Args: picture (H, W) or (H, W, 3); matrix (2, 3) picture px -> px of the part; size: (width, height) of the part;
-    outside: what lies around the picture, or border: OpenCV's word for another way to continue it.
-    """
-    width_px, height_px = size
-    corners = np.array([[0, 0, 1], [width_px, 0, 1], [0, height_px, 1], [width_px, height_px, 1]], np.float32)
-    places = corners @ cv2.invertAffineTransform(matrix).T
-    whole = np.array([picture.shape[1], picture.shape[0]])
-    x1, y1 = np.clip(np.floor(places.min(axis=0)).astype(int) - 1, 0, whole)
-    x2, y2 = np.clip(np.ceil(places.max(axis=0)).astype(int) + 1, 0, whole)
-    if x2 - x1 < 2 or y2 - y1 < 2:
-        return np.full((height_px, width_px, *picture.shape[2:]), outside, np.uint8)
-    picture, moved = picture[y1:y2, x1:x2], matrix.copy()
-    moved[:, 2] += matrix[:, :2] @ np.array([x1, y1], np.float32)
-    scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
-    while scale < 0.6 and min(picture.shape[:2]) >= 4:
-        # The centre of pixel i of the halved plane lies at 2 i + 0.5.
-        picture, scale = _halved(picture), scale * 2
-        moved[:, 2] += moved[:, :2] @ np.array([0.5, 0.5], np.float32)
-        moved[:, :2] *= 2
-    return cv2.warpAffine(picture, moved, size, flags=cv2.INTER_LINEAR, borderMode=border, borderValue=outside)
+    """What `warp` does with a picture that shows no more than the part."""
+    (a, b, _), (c, d, _) = matrix.tolist()
+    scale = sqrt(abs(a * d - b * c))
+    while scale < 0.6 and min(plane.shape[:2]) >= 4:
+        plane, matrix, scale = _halved(plane), _matrix_of_shrunk(matrix, 2, 2), scale * 2
+    value = (outside,) * 4
+    return cv2.warpAffine(plane, matrix, size, flags=cv2.INTER_LINEAR, borderMode=border, borderValue=value)
 
 
-def _yuv_views(frame: Frame, box: Box) -> tuple[Pixels, Pixels, Pixels]:
-    """Views of Y, U and V of a region, (h, w), (ch, cw), (ch, cw), writable."""
-    x1, y1, x2, y2 = box
-    across, down = CHROMA_STEP[frame.format]
-    rows = slice(y1 // down, -(-y2 // down))
-    columns = slice(x1 // across, -(-x2 // across))
-    if frame.format is PixelFormat.YUYV:
-        packed = frame.planes[0]
-        return packed[y1:y2, x1:x2, 0], packed[y1:y2, 0::2, 1][:, columns], packed[y1:y2, 1::2, 1][:, columns]
-    luma = frame.planes[0][y1:y2, x1:x2]
-    if frame.format is PixelFormat.NV12:
-        chroma = frame.planes[1][rows, columns]
-        return luma, chroma[..., 0], chroma[..., 1]
-    return luma, frame.planes[1][rows, columns], frame.planes[2][rows, columns]
-
-
-def _grow(chroma: Pixels, size: tuple[int, int], format: PixelFormat) -> Pixels:
-    """Chroma (ch, cw) at luma resolution (h, w)."""
-    across, down = CHROMA_STEP[format]
-    if (across, down) == (1, 1):
-        return chroma
-    full = cv2.resize(
-        np.ascontiguousarray(chroma),
-        (chroma.shape[1] * across, chroma.shape[0] * down),
-        interpolation=cv2.INTER_LINEAR,
-    )
-    return full[: size[1], : size[0]]
-
-
-def _shrink(plane: Pixels, format: PixelFormat) -> Pixels:
-    """A luma-sized plane (h, w) or picture (h, w, 3) at chroma resolution, each sample the mean of its pixels."""
-    across, down = CHROMA_STEP[format]
-    if (across, down) == (1, 1):
-        return plane
-    height_px, width_px = plane.shape[:2]
-    odd = (height_px % down, width_px % across)
-    if any(odd):
-        plane = cv2.copyMakeBorder(plane, 0, odd[0], 0, odd[1], cv2.BORDER_REPLICATE)
-    return cv2.resize(plane, (plane.shape[1] // across, plane.shape[0] // down), interpolation=cv2.INTER_AREA)
+def _matrix_of_shrunk(matrix: Floats, across: int, down: int) -> Floats:
+    """The matrix for a plane whose pixels are means of `across` x `down` of the first one's, about their middles."""
+    shrunk = matrix.copy()
+    shrunk[:, 2] += matrix[:, :2] @ np.array(((across - 1) / 2, (down - 1) / 2), np.float32)
+    shrunk[:, :2] *= np.array((across, down), np.float32)
+    return shrunk
 
 
 def blend(target: Pixels, new: Pixels, alpha: Pixels) -> None:
@@ -280,9 +225,7 @@ def _planes_of(bgr: Pixels, format: PixelFormat, colour: Colour) -> tuple[Pixels
         return (bgr,)
     if format is PixelFormat.GRAY:
         return (cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY),)
-    # Chroma of the shrunk picture is the shrunk chroma, at a fraction of the work.
-    luma = cv2.extractChannel(cv2.transform(bgr, from_bgr_matrix(colour)), 0)
-    u, v = cv2.split(cv2.transform(_shrink(bgr, format), from_bgr_matrix(colour)[1:]))
+    luma, u, v = planes.to_yuv(bgr, format, colour)
     if format is PixelFormat.YUYV and bgr.shape[1] % 2:
         luma = cv2.copyMakeBorder(luma, 0, 0, 0, 1, cv2.BORDER_REPLICATE)
     if format is PixelFormat.NV12:

@@ -55,12 +55,20 @@ class Canvas:
     """(K,) how unwillingly each function is used."""
     skin: Floats
     """(M,) 0..1: plain skin, no brow, eye, lip or nostril."""
+    mean: Floats
+    """(K,) the mean of each function over plain skin."""
     hair: Floats
     """(M,) 0..1: forehead, temples and sides, where hair may hang into the face."""
     depth: Floats
     """(GRID, GRID): distance to the outline in shares of the canvas's side, positive inside."""
     nearest: Ids
     """(GRID * GRID,) for every cell the nearest one of the M."""
+
+    def between(self, points: Floats) -> Floats:
+        """Return the places (M, 2) of the face's cells between the vertices' places (468 or more, 2)."""
+        columns = [(points[:, axis].take(self.corners) * self.weights) for axis in (0, 1)]  # each (M, 3)
+        places: Floats = np.stack([column[:, 0] + column[:, 1] + column[:, 2] for column in columns], axis=1)
+        return places
 
     def spread(self, values: Floats) -> Floats:
         """Put values (M, K) of the face's cells onto the grid, continued beyond the face.  Returns (GRID, GRID, K)."""
@@ -82,6 +90,7 @@ def load_canvas() -> Canvas:
     basis = _basis(topology)[corners]  # (M, 3, K)
     basis = np.einsum("mck,mc->mk", basis, weights).astype(np.float32)
     hair = np.einsum("mc,mc->m", hair_zone(topology)[corners], weights).astype(np.float32)
+    skin = 1 - features(GRID, grow=0.022).ravel()[cells]
     return Canvas(
         topology=topology,
         cells=cells,
@@ -91,7 +100,8 @@ def load_canvas() -> Canvas:
         basis=basis,
         basis_everywhere=basis[nearest],
         stiffness=np.array([0] + [1] * 8 + [5] * 3, np.float32),
-        skin=1 - features(GRID, grow=0.022).ravel()[cells],
+        skin=skin,
+        mean=(skin @ basis) / skin.sum(),
         hair=hair,
         depth=outline_depth(GRID),
         nearest=nearest,
@@ -135,16 +145,26 @@ def hair_zone(topology: Topology) -> Floats:
     return np.maximum(ramp(above, *_FOREHEAD), ramp(x, *_SIDES))
 
 
+def rows(values: Floats) -> Floats:
+    """Return values (M, 3) as three rows (3, M): numpy sums over rows in a tenth of the time of threes."""
+    return np.ascontiguousarray(values.T)
+
+
 def ramp(values: Floats, low: float, high: float) -> Floats:
     """Return the smooth step (3 t^2 - 2 t^3) from 0 at `low` to 1 at `high`."""
-    t = np.clip((values - low) / (high - low), 0, 1)
-    smooth: Floats = (t * t * (3 - 2 * t)).astype(np.float32)
+    t = np.asarray((values - low) * (1 / (high - low)), np.float32)
+    np.maximum(t, 0, out=t)
+    np.minimum(t, 1, out=t)  # two calls take half the time of np.clip
+    smooth = 3 - 2 * t
+    smooth *= t
+    smooth *= t
     return smooth
 
 
 def step(value: float, low: float, high: float) -> float:
     """Return the smooth step of one number."""
-    return float(ramp(np.array(value, np.float32), low, high))
+    t = min(max((value - low) / (high - low), 0.0), 1.0)
+    return t * t * (3 - 2 * t)
 
 
 def _basis(topology: Topology) -> Floats:

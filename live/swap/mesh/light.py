@@ -6,10 +6,12 @@ details, tracks or time.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
-from live.swap.mesh.canvas import GRID, Canvas, ramp, step
+from live.swap.mesh.canvas import GRID, Canvas, ramp, rows, step
 from live.values import Floats, Pixels
 
 OFFSET = 6.0  # added to 0..255 before the logarithm: noise in black must not look like light
@@ -23,6 +25,7 @@ _KEPT_TINT = 0.25  # the same for the channels against each other
 _SKIN_TINTS = np.array(((-0.45, -0.12, 0.08), (-0.06, 0.04, 0.48)), np.float32)
 """Log units, BGR: the tints of faces in white light, least and most. Measured: the 2nd and 98th percentiles of 150
 generated adults and 160 portraits of all skin tones; what is beyond them is a coloured lamp or a camera's whim."""
+_USUAL_TINT = _SKIN_TINTS.mean(axis=0)
 _LAMP_TINT = (0.02, 0.2)  # log units beyond them: from white to surely coloured light
 _COLOURED = (0.03, 0.12)  # log units between the channels of the target's skin: less is a black-and-white picture
 _DARKEST = 20  # the depth is that of every 20th of the cells that are not plain skin
@@ -42,14 +45,11 @@ def observe(picture: Pixels, points: Floats, canvas: Canvas) -> Floats:
     small, width = picture, float(np.ptp(points[:, 0]))
     while width > 1.5 * GRID and min(small.shape[:2]) > 1:
         size = (small.shape[1] + 1) // 2, (small.shape[0] + 1) // 2
-        small, width = (
-            cv2.resize(small, size, interpolation=cv2.INTER_LINEAR),
-            width / 2,
-        )  # halving: the mean of 2 x 2
+        small = cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)  # halving: the mean of 2 x 2
+        width /= 2
     scale = np.array((small.shape[1] / picture.shape[1], small.shape[0] / picture.shape[0]), np.float32)
-    at = np.einsum("mcx,mc->mx", points[canvas.corners], canvas.weights)
-    at = ((at - low + 0.5) * scale - 0.5).astype(np.float32)
-    seen = cv2.remap(small, at[None, :, 0], at[None, :, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+    at = ((canvas.between(points) - low + 0.5) * scale - 0.5).astype(np.float32)
+    seen = cv2.remap(small, at[None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
     return np.log(seen.astype(np.float32) + np.float32(OFFSET))
 
 
@@ -80,8 +80,8 @@ def fit(colours: Floats, trust: Floats, canvas: Canvas, known: Floats | None = N
 
 def _doubted(trust: Floats, off: Floats) -> Floats:
     """Return trust (M,) lowered where colours are off (M, 3) the smooth field."""
-    distance = np.abs(off).max(axis=1) * np.float32(1 / _DOUBT)
-    return trust / (1 + distance * distance) ** 2
+    distance = np.abs(rows(off)).max(axis=0) * np.float32(1 / _DOUBT)
+    return trust / np.square(1 + distance * distance)
 
 
 def trust_in(facing: Floats, canvas: Canvas, skin: Floats | None = None) -> Floats:
@@ -98,13 +98,14 @@ def depth(colours: Floats, skin: Floats, canvas: Canvas) -> float:
 
     Args: colours (M, 3) logarithms; skin (K, 3) the smooth skin colour.
     """
-    off = (colours - canvas.basis @ skin).mean(axis=1)[canvas.skin < 0.5]
+    off = rows(colours - canvas.basis @ skin).mean(axis=0)[canvas.skin < 0.5]
     return float(-np.partition(off, len(off) // _DARKEST)[len(off) // _DARKEST])
 
 
 def colourfulness(skin: Floats, canvas: Canvas) -> float:
     """Return 0 for a black-and-white picture's skin (K, 3), 1 for any other."""
-    return step(float(np.ptp(mean_colour(skin, canvas))), *_COLOURED)
+    mean = mean_colour(skin, canvas)
+    return step(float(mean.max() - mean.min()), *_COLOURED)
 
 
 def detail(target_depth: float, source_depth: float) -> float:
@@ -115,7 +116,7 @@ def detail(target_depth: float, source_depth: float) -> float:
 
 def mean_colour(skin: Floats, canvas: Canvas) -> Floats:
     """Return the mean (3,) of a smooth colour (K, 3) over plain skin."""
-    mean: Floats = (canvas.skin @ (canvas.basis @ skin)) / canvas.skin.sum()
+    mean: Floats = canvas.mean @ skin
     return mean
 
 
@@ -125,12 +126,11 @@ def skin_tint(colour: Floats) -> Floats:
     The more colour the light has, the less is known of the skin, and the nearer it is guessed to the usual one.
     Args: colour (3,) logarithms.
     """
-    tint = colour - colour.mean()
-    possible = np.clip(tint, *_SKIN_TINTS)
-    known = 1 - step(float(np.abs(tint - possible).max()), *_LAMP_TINT)
-    usual = _SKIN_TINTS.mean(axis=0)
-    skin: Floats = (usual + known * (possible - usual)).astype(np.float32)
-    return skin - skin.mean()
+    tint = colour - colour.sum() / 3
+    possible = np.minimum(np.maximum(tint, _SKIN_TINTS[0]), _SKIN_TINTS[1])
+    known = np.float32(1 - step(float(np.abs(tint - possible).max()), *_LAMP_TINT))
+    skin: Floats = _USUAL_TINT + known * (possible - _USUAL_TINT)
+    return skin - skin.sum() / 3
 
 
 def gain(target: Floats, source: Floats, canvas: Canvas, *, colour: float, light: float) -> Floats:
@@ -140,13 +140,25 @@ def gain(target: Floats, source: Floats, canvas: Canvas, *, colour: float, light
         far the distribution of light does.
     """
     change = target - source
-    field = canvas.basis_everywhere @ change  # (GRID * GRID, 3)
     mean = mean_colour(change, canvas)
-    tone = mean.mean()
+    tone = mean.sum() / 3
     tint = skin_tint(mean_colour(target, canvas)) - skin_tint(mean_colour(source, canvas))
     coloured = np.float32(colourfulness(target, canvas))
     kept = _KEPT_TONE * np.tanh(tone / _KEPT_TONE) + coloured * _KEPT_TINT * np.tanh(tint / _KEPT_TINT)
-    own = (1 - colour) * kept + (1 - light) * (field - mean)
-    edge = 1 - ramp(canvas.depth, 0.0, _EDGE_REACH).reshape(-1, 1) if colour > 0 else np.float32(0)
-    applied: Floats = np.exp(np.clip(field - (1 - edge) * own, -3, 2)).reshape(GRID, GRID, 3).astype(np.float32)
+    steady = np.float32(1 - colour) * kept - np.float32(1 - light) * mean
+    logarithm = _applied(canvas, colour, light) @ np.concatenate([change, steady[None]])
+    np.minimum(np.maximum(logarithm, -3, out=logarithm), 2, out=logarithm)
+    applied: Floats = np.exp(logarithm, out=logarithm).reshape(GRID, GRID, 3)
     return applied
+
+
+@lru_cache(maxsize=8)
+def _applied(canvas: Canvas, colour: float, light: float) -> Floats:
+    """Return what makes the logarithm of the gain of a change of light (K, 3) and what stays of it (1, 3).
+
+    The change everywhere, less the source's own share of it: `(1 - colour) kept + (1 - light) (change - mean)`, which
+    fades out toward the outline.  Returns: (GRID * GRID, K + 1).
+    """
+    edge = 1 - ramp(canvas.depth, 0.0, _EDGE_REACH).reshape(-1, 1) if colour > 0 else np.float32(0)
+    own = np.broadcast_to(np.float32(1) - edge, (GRID * GRID, 1))
+    return np.hstack([canvas.basis_everywhere * (1 - np.float32(1 - light) * own), -own]).astype(np.float32)

@@ -5,11 +5,13 @@ Knows the canvas and what was seen on it; knows nothing about textures or time.
 
 from __future__ import annotations
 
+from math import ceil, floor
+
 import cv2
 import numpy as np
 
 from live.swap.contract import Visible
-from live.swap.mesh.canvas import Canvas, outline_depth, ramp, step
+from live.swap.mesh.canvas import Canvas, outline_depth, ramp, rows, step
 from live.swap.mesh.topology import EYE_LEFT, EYE_RIGHT, LIDS_LEFT, LIDS_RIGHT, MESH_IN_CANVAS
 from live.values import Floats, Pixels
 
@@ -32,14 +34,16 @@ def skin_seen(colours: Floats, skin: Floats, trust: Floats, canvas: Canvas) -> F
 
     Args: colours (M, 3) logarithms; skin (K, 3) the smooth skin colour; trust (M,) how far each cell took part in it.
     """
-    off = colours - canvas.basis @ skin
-    spread = float(np.sqrt((trust @ (off * off).mean(axis=1)) / max(float(trust.sum()), 1e-3)))
-    slack = max(1.0, spread / 0.12)  # noise, freckles and hard light widen what counts as skin
-    tone = off.mean(axis=1)
-    tint = np.abs(off - tone[:, None]).max(axis=1)
-    alien = np.maximum(ramp(-tone / slack, *_HAIR_DARKER), ramp(tone / slack, *_HAIR_BRIGHTER))
-    alien = np.maximum(alien, ramp(tint / slack, *_HAIR_TINT))
-    return (1 - alien * canvas.hair).astype(np.float32)
+    off = rows(colours - canvas.basis @ skin)
+    spread = float(np.sqrt((off * off).sum(axis=0) @ trust / (3 * max(float(trust.sum()), 1e-3))))
+    slack = np.float32(1 / max(1.0, spread / 0.12))  # noise, freckles and hard light widen what counts as skin
+    tone = off.sum(axis=0) / 3
+    tint = np.abs(off - tone).max(axis=0) * slack
+    tone *= slack
+    alien = np.maximum(ramp(-tone, *_HAIR_DARKER), ramp(tone, *_HAIR_BRIGHTER))
+    alien = np.maximum(alien, ramp(tint, *_HAIR_TINT))
+    bare: Floats = 1 - alien * canvas.hair
+    return bare
 
 
 def edge(*, reach: float, softness: float) -> Floats:
@@ -67,8 +71,9 @@ def eye_rings(points: Floats) -> tuple[Floats, float]:
     Args: points (468, 2 or 3) px.  Returns: rings (2, 16, 2) px, and how far the eyes are closed, 0..1.
     """
     inner, outer = points[_EYES, :2], points[_LIDS, :2]
-    gap, width = (np.linalg.norm(inner[:, one] - inner[:, other], axis=1).sum() for one, other in ((4, 12), (0, 8)))
-    closed = 1 - step(float(gap) / max(float(width), 1e-3), *_LIDS_OPEN)
+    across = inner[:, (4, 0)] - inner[:, (12, 8)]  # (2, 2, 2): height and width of both eyes' openings
+    gap, width = np.sqrt((across * across).sum(axis=2)).sum(axis=0).tolist()
+    closed = 1 - step(gap / max(width, 1e-3), *_LIDS_OPEN)
     return inner + np.float32(_LIDS_KEPT * closed) * (outer - inner), closed
 
 
@@ -77,17 +82,17 @@ def keep(mask: Pixels, rings: Floats, blur_px: float) -> None:
 
     Args: rings (N, P, 2) px; blur_px: half the width of the transition.
     """
-    height, width = mask.shape
-    around = 2 * int(np.ceil(blur_px)) + 1
+    around = 2 * ceil(blur_px) + 1
     for ring in rings:
-        low = np.maximum(np.floor(ring.min(axis=0)).astype(int) - around, 0)
-        high = np.minimum(np.ceil(ring.max(axis=0)).astype(int) + around + 1, (width, height))
-        if (high <= low).any():
+        left, top = (max(floor(value) - around, 0) for value in ring.min(axis=0).tolist())
+        right, bottom = (ceil(value) + around + 1 for value in ring.max(axis=0).tolist())
+        target = mask[top:bottom, left:right]
+        if not target.size or right <= 0 or bottom <= 0:
             continue
-        part = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)
-        cv2.fillPoly(part, [np.rint((ring - low) * 16).astype(np.int32)], 255, cv2.LINE_8, 4)
+        part = np.zeros(target.shape, np.uint8)
+        corners = np.rint((ring - np.array((left, top), np.float32)) * 16).astype(np.int32)
+        cv2.fillPoly(part, [corners], 255, cv2.LINE_8, 4)
         soft = cv2.blur(cv2.dilate(part, _KERNEL), (around, around))
-        target = mask[low[1] : high[1], low[0] : high[0]]
         cv2.max(target, cv2.max(part, soft), target)
 
 
