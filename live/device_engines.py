@@ -7,6 +7,7 @@ Knows which parts exist and what each needs; opens no input or output.
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import torch
 from live.config import Preset
 from live.engines import Chosen, choose_networks, identities_of, identity_shape, network_options, opener_of
 from live.errors import ModelError
+from live.faces.detector import thumbnail_size
 from live.faces.masker import Masker
 from live.nets.batcher import BUCKETS
 from live.nets.entry import Entry
@@ -23,6 +25,7 @@ from live.nets.place import Place
 from live.nets.precision import next_rung
 from live.nets.selftest import choose_precision, facts_of, memory_key
 from live.nets.torch_graph import TorchGraph, load_module, prepare
+from live.nets.torch_math import multiplying
 from live.nets.weights import VERSION, digest_of, folder, load_prepared
 from live.resources import models_dir
 from live.swap.device.contract import Wear
@@ -30,6 +33,7 @@ from live.swap.device.engine import TRACKS, DeviceEngine, Networks
 from live.swap.device.mesh import MeshWear
 from live.swap.device.network import NetworkWear, PatchModule, Restoring
 from live.swap.mesh.engine import MeshOptions
+from live.values import Kind
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +53,8 @@ class Allowance:
         return replace(self, restorer=False) if self.restorer else None
 
 
-def build_device_engine(preset: Preset, device: str, rung: int = 0) -> DeviceEngine:
-    """Build everything and run it once. Slow.
+def build_device_engine(preset: Preset, device: str, kind: Kind | None = None, rung: int = 0) -> DeviceEngine:
+    """Build everything, and capture the graphs for a kind of frames. Slow.
 
     Args: rung: how many rungs of the precision ladder above the chosen one: those below gave numbers that were none.
     Raises: ModelError when a network is missing or broken, no rung is left, or the card has too little memory.
@@ -59,7 +63,10 @@ def build_device_engine(preset: Preset, device: str, rung: int = 0) -> DeviceEng
     allowance: Allowance | None = Allowance(restorer=chosen is not None and chosen.restorer is not None)
     while allowance is not None:
         try:
-            return _build(preset, chosen, Place(device), rung, allowance)
+            engine = _build(preset, chosen, Place(device), rung, allowance)
+            if kind is not None:
+                _warm(preset, engine, kind)
+            return engine
         except torch.cuda.OutOfMemoryError:
             torch.cuda.empty_cache()
             allowance = allowance.less()
@@ -87,6 +94,15 @@ def _build(preset: Preset, chosen: Chosen | None, place: Place, rung: int, allow
         mask_steadiness=faces.mask_steadiness,
         most=min(allowance.most, max(faces.most, 1)),
     )
+
+
+def _warm(preset: Preset, engine: DeviceEngine, kind: Kind) -> None:
+    """Capture every graph that the preset's frames can need."""
+    size, started_s = thumbnail_size(kind.width_px, kind.height_px, preset.faces.detector_width_px), time.monotonic()
+    with multiplying(tf32=False, tune=True):
+        engine.warm(kind, size.padded, [bucket for bucket in BUCKETS if bucket <= engine.most])
+    if engine.place.is_cuda:
+        log.info("engine: %s, graphs captured in %.1f s", engine.name, time.monotonic() - started_s)
 
 
 def _network_wear(preset: Preset, chosen: Chosen, place: Place, rung: int, *, restores: bool) -> NetworkWear:

@@ -37,7 +37,7 @@ from live.resources import models_dir
 from live.session import Session
 from live.swap.contract import Preparer
 from live.swap.pipeline import Pipeline, Way
-from live.values import Face, PixelFormat, Pixels, Settings, SourceFace
+from live.values import Face, Kind, PixelFormat, Pixels, Settings, SourceFace
 
 if TYPE_CHECKING:
     from live.swap.device.engine import DeviceEngine
@@ -86,21 +86,27 @@ def build(preset: Preset, ask: Ask, given: Capture | None = None) -> tuple[Sessi
     keep_freed_memory()
     cv2.setNumThreads(preset.threads.opencv or -1)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # its warnings are about what we handle
-    meter, watch = Meter(), Watch(_rules(preset))
-    way, engine = _build_way(preset, watch, meter, wait=not _plays_live(preset, ask))
+    capture, demo = (given, False) if given is not None else _open_capture(preset, ask)
     try:
-        return _build_around(way, engine, preset, ask, meter, given), engine
+        info, meter = capture.info, Meter()
+        kind = Kind(info.format, info.colour, info.width_px, info.height_px)
+        way, engine = _build_way(preset, kind, meter, wait=not _plays_live(preset, ask))
+        try:
+            return _build_around(way, engine, preset, ask, meter, capture, demo=demo), engine
+        except BaseException:
+            engine.close()
+            raise
     except BaseException:
-        engine.close()
+        capture.close()
         raise
 
 
-def _build_way(preset: Preset, watch: Watch, meter: Meter, *, wait: bool) -> tuple[Way, Preparer]:
+def _build_way(preset: Preset, kind: Kind, meter: Meter, *, wait: bool) -> tuple[Way, Preparer]:
     """How frames are swapped, and who has to be told of source faces.
 
-    Args: wait: until a network is ready; else the mesh is on air meanwhile.
+    Args: kind: of the capture's frames; wait: until a network is ready; else the mesh is on air meanwhile.
     """
-    device = device_of(preset)
+    device, watch = device_of(preset), Watch(_rules(preset))
     if device is None:
         engine = build_engine(preset, wait=wait)
         tracker = build_tracker(preset) if engine.proves else None
@@ -114,30 +120,31 @@ def _build_way(preset: Preset, watch: Watch, meter: Meter, *, wait: bool) -> tup
     def pipeline(made: DeviceEngine) -> DevicePipeline:
         return DevicePipeline(tracker, made, watch, meter)
 
+    def make(rung: int) -> DeviceEngine:
+        return build_device_engine(preset, device, kind, rung)
+
     if wait:
-        made = build_device_engine(preset, device)
+        made = make(0)
         return pipeline(made), made
     light = build_mesh(preset)
     host = Pipeline(tracker, light, watch, meter, build_masker(preset))
-    switching = SwitchingWay(host, light, lambda rung: build_device_engine(preset, device, rung), pipeline)
+    switching = SwitchingWay(host, light, make, pipeline)
     switching.start()
     return switching, switching
 
 
 def _build_around(
-    way: Way, engine: Preparer, preset: Preset, ask: Ask, meter: Meter, given: Capture | None
+    way: Way, engine: Preparer, preset: Preset, ask: Ask, meter: Meter, capture: Capture, *, demo: bool
 ) -> Session:
     source = _source_face(preset, ask) if engine.proves else None
     if source is not None:
         engine.prepare(source)
-    capture, demo = (given, False) if given is not None else _open_capture(preset, ask)
     opened: list[Output] = []
     try:
         tour = _open_outputs(preset, ask, capture, demo, opened)
     except BaseException:
         for output in opened:
             output.close()
-        capture.close()
         raise
     settings = Settings(source=source, strength=preset.swap.strength, shape=preset.swap.shape)
     badge = Badge(preset.badge.text, preset.badge.corner) if preset.badge.show else None

@@ -66,6 +66,16 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
+class Kind:
+    """What all frames of a capture have in common."""
+
+    format: PixelFormat
+    colour: Colour
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sound:
     """One packet of the input's sound on its way past the swap into a recording."""
 

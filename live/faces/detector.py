@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -31,10 +32,9 @@ class Detector:
 
         Returns: (h, w, 3) BGR with h and w multiples of 32, and the scale from frame px to thumbnail px.
         """
-        scale = self._width_px / max(frame.width_px, frame.height_px)
-        size = max(1, round(frame.width_px * scale)), max(1, round(frame.height_px * scale))
-        canvas = np.zeros((-(-size[1] // 32) * 32, -(-size[0] // 32) * 32, 3), np.uint8)
-        canvas[: size[1], : size[0]] = host.thumbnail(frame, *size)
+        inner, padded, scale = thumbnail_size(frame.width_px, frame.height_px, self._width_px)
+        canvas = np.zeros((*padded, 3), np.uint8)
+        canvas[: inner[1], : inner[0]] = host.thumbnail(frame, *inner)
         return canvas, scale
 
     def detect(self, thumbnail: Pixels, scale: float) -> list[Detection]:
@@ -67,3 +67,21 @@ class Detector:
             )
             for i in np.asarray(order).reshape(-1)
         ]
+
+
+class ThumbnailSize(NamedTuple):
+    """How large the thumbnail of a frame is."""
+
+    inner: tuple[int, int]
+    """Width and height of the frame in it."""
+    padded: tuple[int, int]
+    """Height and width of all of it, multiples of 32."""
+    scale: float
+    """From frame px to thumbnail px."""
+
+
+def thumbnail_size(width_px: int, height_px: int, side_px: int) -> ThumbnailSize:
+    """The thumbnail of frames of a size, whose longer side becomes side_px."""
+    scale = side_px / max(width_px, height_px)
+    inner = max(1, round(width_px * scale)), max(1, round(height_px * scale))
+    return ThumbnailSize(inner, (-(-inner[1] // 32) * 32, -(-inner[0] // 32) * 32), scale)

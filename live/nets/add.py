@@ -23,10 +23,10 @@ from live.errors import ModelError, UsageError
 from live.nets.catalogue import Catalogue, Entry
 from live.nets.inspect import inspect_onnx
 from live.nets.kinds import Kind, kind_of
+from live.nets.refill import with_weights
 from live.nets.safetensors import inspect_safetensors
 from live.nets.strangers import refuse_strangers
 from live.nets.verify import forget, hash_of
-from live.nets.refill import with_weights
 
 SUFFIXES = (".onnx", ".dfm")
 

@@ -19,7 +19,7 @@ from live.nets.place import Place
 from live.pixels.device import SLOTS_PX, Layout
 from live.swap.device.contract import Wear
 from live.swap.device.step import DetectStep, SwapStep
-from live.values import Colour, PixelFormat, SourceFace
+from live.values import Colour, Kind, PixelFormat, SourceFace
 
 TRACKS = 64
 """Rows of the tables of what is remembered, the first of which is nobody's."""
@@ -98,22 +98,15 @@ class DeviceEngine:
             self.batcher.add(key, step, stream="detector")
         return key
 
-    def warm(
-        self,
-        format: PixelFormat,
-        colour: Colour,
-        size_px: tuple[int, int],
-        thumbnail_px: tuple[int, int],
-        counts: Sequence[int] = BUCKETS[:1],
-    ) -> None:
-        """Capture the graphs that frames of this kind will need. Slow; before the first frame.
+    def warm(self, kind: Kind, thumbnail_px: tuple[int, int], counts: Sequence[int] = BUCKETS[:1]) -> None:
+        """Capture the graphs that frames of a kind will need. Slow; before the first frame.
 
-        Args: size_px, thumbnail_px: width and height; counts: faces in a frame.
+        Args: thumbnail_px: height and width; counts: faces in a frame.
         """
-        self.batcher.warm(self.detect_key(thumbnail_px[1], thumbnail_px[0]), (1,))
-        needed = min(max(size_px), SLOTS_PX[-1])
+        self.batcher.warm(self.detect_key(*thumbnail_px), (1,))
+        needed = min(kind.height_px, kind.width_px, SLOTS_PX[-1])
         for side in SLOTS_PX:
             for variant in sorted({self.wear.variant(number) for number in range(CADENCES)}):
-                self.batcher.warm(self.swap_key(format, colour, side, variant), counts)
+                self.batcher.warm(self.swap_key(kind.format, kind.colour, side, variant), counts)
             if side >= needed:
                 break

@@ -17,12 +17,12 @@ from live.faces.masker import Masker
 from live.nets.packing import Field, Rows
 from live.swap.device.contract import Dressed, Target
 from live.swap.mesh import device_track
-from live.swap.mesh.canvas import load_canvas, step
+from live.swap.mesh.canvas import GRID, load_canvas, step
 from live.swap.mesh.device import MeshStep, options_of
 from live.swap.mesh.device_slot import Faces, Takeover, Wearing, wearing_of
 from live.swap.mesh.engine import MeshOptions
 from live.swap.mesh.pose import checked
-from live.swap.mesh.texture import make_texture
+from live.swap.mesh.texture import SIZE_PX, make_texture
 from live.swap.mesh.topology import VERTICES
 from live.values import Settings, SourceFace
 
@@ -49,7 +49,7 @@ class MeshWear:
         self._step = MeshStep(device)
         self._tensors = options_of(options, device)
         self._states = self._step.fresh(tracks)
-        self._sources: Wearing | None = None
+        self._sources = _tables(self._step.tables.basis.shape[1], device)
         self._device = device
         self._rows: dict[str, int] = {}
         """By the key of a source face, the one worn last at the end."""
@@ -64,8 +64,6 @@ class MeshWear:
         checked(source.landmarks)
         texture = wearing_of([make_texture(source, self._canvas, self._masker)], self._device)
         with self._lock:
-            if self._sources is None:
-                self._sources = Wearing(*(part.repeat(SOURCES, *[1] * (part.ndim - 1)) for part in texture))
             row = len(self._rows)
             if row >= SOURCES:
                 row = self._rows.pop(next(iter(self._rows)))
@@ -102,7 +100,6 @@ class MeshWear:
 
     def __call__(self, target: Target, given: Mapping[str, Tensor], variant: str = "plain") -> Dressed:
         """Swap N faces by the mesh engine's step."""
-        assert self._sources is not None
         where = target.where
         known = device_track.of_rows(self._states, where.track)
         known = known._replace(age=torch.where(where.fresh > 0, -1, known.age))
@@ -120,3 +117,9 @@ class MeshWear:
         out = self._step(faces, worn, self._tensors, known, Takeover(before, given["takeover"]))
         device_track.store(self._states, kept_rows(where), out.state)
         return Dressed(out.pixels.permute(0, 3, 1, 2).float(), out.alpha[:, None].float(), out.opacity, out.ok, torch.ones_like(out.ok))
+
+
+def _tables(functions: int, device: torch.device | str) -> Wearing:
+    """Room for the textures of source faces."""
+    shapes = ((3, SIZE_PX, SIZE_PX * 3 // 2), (functions, 3), (3, GRID, GRID), (), (VERTICES, 3), ())
+    return Wearing(*(torch.zeros(SOURCES, *shape, device=device) for shape in shapes))

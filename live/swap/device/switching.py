@@ -50,14 +50,14 @@ class SwitchingWay:
             readying.prepare(source)
         return readying
 
+    def start(self) -> None:
+        """Begin to make the device ready."""
+        self._readying.start()
+
     @property
     def depth(self) -> int:
         """Of the way on air."""
         return self._light.depth if self._heavy is None else self._heavy.depth
-
-    def start(self) -> None:
-        """Begin to make the device ready."""
-        self._readying.start()
 
     def prepare(self, source: SourceFace) -> None:
         """Prepare both ways; from any thread."""
