@@ -64,6 +64,8 @@ def add_bench(commands: Any) -> None:
         "--sheet", type=Path, metavar="PNG", help="draw captured, source face and results side by side"
     )
     quality.add_argument("--json", type=Path, metavar="FILE")
+    precision = add_command(kinds, "precision", "networks at FP16, BF16, TF32 and autocast beside FP32", _precision)
+    add_precision(precision)
 
 
 def _speed(options: argparse.Namespace) -> int:
@@ -117,6 +119,13 @@ def _quality(options: argparse.Namespace) -> int:
     )
     report = measure(load_preset(options.preset, options.set), wish)
     _give(report, table(report), options.json)
+    return 0
+
+
+def _precision(options: argparse.Namespace) -> int:
+    from live.bench.precision import measure, table, wish_of
+
+    print(table(measure(wish_of(options))))
     return 0
 
 
