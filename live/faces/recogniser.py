@@ -9,7 +9,6 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from live.errors import FaceError, ModelError
@@ -20,7 +19,7 @@ from live.nets.contract import Runner
 from live.nets.entry import Entry
 from live.nets.pictures import fed
 from live.nets.templates import template
-from live.pixels import host
+from live.pixels import affine
 from live.values import Floats, Photo, Pixels, SourceFace
 
 VERSION = 1
@@ -110,4 +109,4 @@ def mean_vector(vectors: Floats) -> Floats:
 def upright(photo: Photo, points: Floats, side_px: int) -> Pixels:
     """The face of a photo laid upright, (S, S, 3) BGR. Args: points (5, 2): a template, shares of the side."""
     matrix = similarity(five_points(photo.landmarks), destination(points, side_px))
-    return host.warp(photo.image, matrix, (side_px, side_px), border=cv2.BORDER_REPLICATE)
+    return affine.warp(photo.image, matrix, (side_px, side_px))

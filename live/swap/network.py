@@ -16,7 +16,7 @@ import numpy as np
 from live.faces.alignment import destination, five_points, inverse, moved, similarity
 from live.nets.contract import Array
 from live.nets.templates import template
-from live.pixels import host
+from live.pixels import affine
 from live.swap import boost, edges, tone
 from live.swap.contract import Job, Worn
 from live.swap.identity import Identities, between
@@ -164,7 +164,7 @@ class NetworkEngine:
         if self._side_px / np.sqrt(abs(np.linalg.det(matrix[:, :2]))) < _LEAST_SIDE_PX:
             return None
         size = (self._side_px, self._side_px)
-        patch = host.warp(job.region, matrix, size, border=cv2.BORDER_REPLICATE)
+        patch = affine.warp(job.region, matrix, size)
         shown = 1 - step(abs(pose_of(landmarks, self._topology).yaw_deg), *self.options.fade_deg)
         outline = moved(landmarks[:VERTICES, :2], matrix)
         return _Placed(job, matrix, patch, outline, shown, self._identity(job))
@@ -219,8 +219,8 @@ class NetworkEngine:
             return untouched(one.job)
         picture = self._toned(answer.pictures[number], one, mask)
         back, size = inverse(one.matrix), one.job.region.shape[1::-1]
-        alpha = host.warp(cv2.convertScaleAbs(mask, alpha=255 * one.shown), back, size)
-        pixels = host.warp(picture, back, size, border=cv2.BORDER_REPLICATE)
+        alpha = affine.warp(cv2.convertScaleAbs(mask, alpha=255 * one.shown), back, size, border=cv2.BORDER_CONSTANT)
+        pixels = affine.warp(picture, back, size)
         return Worn(pixels, alpha, min(one.shown, step(open_share, *_UNCOVERED)))
 
     def _toned(self, picture: Pixels, one: _Placed, mask: Floats) -> Pixels:

@@ -14,7 +14,7 @@ import numpy as np
 
 from live.faces.alignment import destination, five_points, inverse, moved, similarity
 from live.nets.templates import template
-from live.pixels import host
+from live.pixels import affine
 from live.swap import edges
 from live.swap.contract import Job, Worn
 from live.swap.patches import PatchNetwork
@@ -94,9 +94,8 @@ class Restorer:
     def _cut(self, number: int, job: Job, worn: Worn) -> _Cut:
         """Cut the region as it will be seen, upright."""
         matrix = self.matrix(job.landmarks)
-        shown = job.region.copy()
-        host.blend(shown, worn.pixels, worn.alpha)
-        patch = host.warp(shown, matrix, (self.side_px, self.side_px), border=cv2.BORDER_REPLICATE)
+        shown = affine.blended(job.region, worn.pixels, worn.alpha)
+        patch = affine.warp(shown, matrix, (self.side_px, self.side_px))
         return _Cut(number, job, matrix, patch, moved(job.landmarks[:, :2], matrix))
 
     def _reusable(self, one: _Cut) -> bool:
@@ -112,7 +111,6 @@ class Restorer:
         picture = cv2.add(one.patch, correction, dtype=cv2.CV_8U)
         back, size = inverse(one.matrix), worn.alpha.shape[::-1]
         share = cv2.convertScaleAbs(edges.box(self.side_px), alpha=255 * self._blend)
-        pixels = worn.pixels.copy()
-        restored = host.warp(picture, back, size, border=cv2.BORDER_REPLICATE)
-        host.blend(pixels, restored, host.warp(share, back, size))
-        return Worn(pixels, worn.alpha, worn.opacity)
+        restored = affine.warp(picture, back, size)
+        shown = affine.warp(share, back, size, border=cv2.BORDER_CONSTANT)
+        return Worn(affine.blended(worn.pixels, restored, shown), worn.alpha, worn.opacity)

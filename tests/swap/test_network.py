@@ -13,7 +13,7 @@ from live.nets.catalogue import load_catalogue
 from live.nets.entry import Entry
 from live.nets.ort_runner import OrtRunner
 from live.nets.templates import TEMPLATES, template
-from live.pixels import host
+from live.pixels import affine
 from live.swap.contract import Visible
 from live.swap.identity import Identities
 from live.swap.network import NetworkEngine, NetworkOptions
@@ -51,6 +51,7 @@ def entry(
             "licence": LICENCE,
             "input": {"input": "target", "size_px": side, "template": template, "normalisation": numbers},
             "output": {"normalisation": numbers},
+            "consent": "composite" if role == "swapper" and "identity" not in more else "",
             **more,
         }
     )
@@ -64,9 +65,7 @@ def engine(folder: Path, of: Entry, *, restorer=None, identities=None, options=N
 
 
 def pasted(job, worn) -> np.ndarray:
-    shown = job.region.copy()
-    host.blend(shown, worn.pixels, worn.alpha)
-    return shown
+    return affine.blended(job.region, worn.pixels, worn.alpha)
 
 
 @pytest.mark.parametrize("normalisation", NORMALISATIONS)

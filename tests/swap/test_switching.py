@@ -186,7 +186,7 @@ def test_both_are_mixed_during_the_crossfade_in_a_region_that_holds_both(pair) -
 
 
 def test_what_is_seen_during_the_crossfade_is_the_mixture_of_what_each_shows() -> None:
-    from live.pixels import host
+    from live.pixels import affine
     from live.swap.switching import _mixed
 
     random = np.random.default_rng(0)
@@ -197,9 +197,7 @@ def test_what_is_seen_during_the_crossfade_is_the_mixture_of_what_each_shows() -
     ]
     seen = []
     for one in (*worn, _mixed(*worn, 0.3)):
-        shown = under.copy()
-        host.blend(shown, one.pixels, one.alpha)
-        seen.append(shown.astype(float))
+        seen.append(affine.blended(under, one.pixels, one.alpha).astype(float))
     assert np.abs(0.7 * seen[0] + 0.3 * seen[1] - seen[2]).max() <= 3
     assert _mixed(*worn, 0.3).opacity == 0.5
 
