@@ -7,6 +7,7 @@ Knows landmarks; knows nothing about pictures.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil, floor
 
 import cv2
 import numpy as np
@@ -34,10 +35,16 @@ class Part:
 
     def places(self, cells: tuple[int, ...]) -> Floats:
         """Return the middles (h, w, 2) of (h, w) cells in px of the region."""
-        first = np.array((self.left_px, self.top_px), np.float32) + np.float32((self.step_px - 1) / 2)
-        columns = np.arange(cells[1], dtype=np.float32) * self.step_px + first[0]
-        rows = np.arange(cells[0], dtype=np.float32) * self.step_px + first[1]
-        return np.stack(np.meshgrid(columns, rows), axis=2)
+        places = np.empty((cells[0], cells[1], 2), np.float32)
+        places[..., 0], places[..., 1] = self.middles(cells)
+        return places
+
+    def middles(self, cells: tuple[int, ...]) -> tuple[Floats, Floats]:
+        """Return the same as columns (1, w) and rows (h, 1)."""
+        middle = (self.step_px - 1) / 2
+        columns = np.arange(cells[1], dtype=np.float32) * self.step_px + np.float32(self.left_px + middle)
+        rows = np.arange(cells[0], dtype=np.float32) * self.step_px + np.float32(self.top_px + middle)
+        return columns[None], rows[:, None]
 
     def enlarged(self, cells: Floats) -> Floats:
         """Bring values (h, w) or (h, w, K) of the cells to the area's resolution."""
@@ -82,34 +89,36 @@ def draw(landmarks: Floats, placed: Floats, facing: Floats, size: tuple[int, int
         where nothing moves); facing (T,) cosine per triangle; size (height, width) px of the region.
     Raises: ValueError when the face lies outside the region.
     """
-    step = max(1, round(float(np.ptp(landmarks[:, 0])) / _CELLS))
-    limit = np.array((size[1], size[0]))
+    step = max(1, round(float(landmarks[:, 0].max() - landmarks[:, 0].min()) / _CELLS))
+    limit = size[1], size[0]
     own = topology.with_ring(landmarks[:, :2])
     points, moved = own, placed is not landmarks
     if moved:
         points = own.copy()
         points[:VERTICES] = placed[:, :2]
-    extent = points if moved else points[:VERTICES]  # the ring is needed only where the surroundings bend
-    low = np.floor(extent.min(axis=0)).astype(int) - step
-    origin = low + np.maximum(-low, 0) // step * step
-    high = np.minimum(np.ceil(extent.max(axis=0)).astype(int) + step, limit)
-    if (high <= np.maximum(origin, 0)).any():
+    least, most = _extent(points if moved else points[:VERTICES])  # the ring is needed where the surroundings bend
+    low = [floor(value) - step for value in least]
+    origin = [value + max(-value, 0) // step * step for value in low]
+    high = [min(ceil(value) + step, end) for value, end in zip(most, limit)]
+    width, height = (-(-(end - max(start, 0)) // step) for start, end in zip(origin, high))
+    if width <= 0 or height <= 0:
         raise ValueError(f"the face lies outside its region: {_where(placed)}, region {size[1]} x {size[0]} px")
-    width, height = -(-(high - origin) // step)
-    cells = ((points - origin + 0.5) / step - 0.5).astype(np.float32)
-    seen = raster.draw(cells, topology.triangles, _order(placed, facing, topology), (int(height), int(width)))
+    width, height = (-(-(end - start) // step) for start, end in zip(origin, high))
+    cells = (points - np.array(origin, np.float32) + np.float32(0.5)) / np.float32(step) - np.float32(0.5)
+    seen = raster.draw(cells, topology.triangles, _order(placed, facing, topology), (height, width))
     values = np.concatenate([topology.canvas, own], axis=1) if moved else topology.canvas
     filled = raster.fill(seen, raster.planes(cells, values, topology.triangles))
-    face = ((seen >= 0) & (seen < topology.face_triangles)).astype(np.float32)
+    face = (seen.view(np.uint32) < topology.face_triangles).astype(np.float32)  # EMPTY is then the greatest number
     if not moved:
         part = _part(origin, step, seen.shape, limit)
         return Drawn(part, cv2.merge((filled[0], filled[1])), face, part.places(seen.shape), None)
-    inner_low = np.maximum(np.floor(cells[:VERTICES].min(axis=0)).astype(int) - 1, 0)
-    inner_high = np.minimum(np.ceil(cells[:VERTICES].max(axis=0)).astype(int) + 2, (width, height))
-    if (inner_high <= inner_low).any():
+    least, most = _extent(cells[:VERTICES])
+    left, top = (max(floor(value) - 1, 0) for value in least)
+    right, bottom = (min(ceil(value) + 2, end) for value, end in zip(most, (width, height)))
+    if right <= left or bottom <= top:
         raise ValueError(f"the face lies outside its region: {_where(placed)}, region {size[1]} x {size[0]} px")
-    inside = slice(inner_low[1], inner_high[1]), slice(inner_low[0], inner_high[0])
-    part = _part(origin + inner_low * step, step, face[inside].shape, limit)
+    inside = slice(top, bottom), slice(left, right)
+    part = _part([origin[0] + left * step, origin[1] + top * step], step, face[inside].shape, limit)
     bent = _bend(filled[2], filled[3], seen, _part(origin, step, seen.shape, limit))
     at = cv2.merge((np.ascontiguousarray(filled[0][inside]), np.ascontiguousarray(filled[1][inside])))
     return Drawn(part, at, np.ascontiguousarray(face[inside]), bent.origin[inside], bent)
@@ -117,21 +126,28 @@ def draw(landmarks: Floats, placed: Floats, facing: Floats, size: tuple[int, int
 
 def _bend(x: Floats, y: Floats, seen: raster.Ids, part: Part) -> Bent:
     """Return where each cell's content comes from: x, y (h, w) px under triangles, its own place elsewhere."""
-    places = part.places(seen.shape)
-    origin = np.where((seen == raster.EMPTY)[..., None], places, cv2.merge((x, y)))
-    return Bent(part, origin, ramp(np.abs(origin - places).max(axis=2), *_BENT_PX))
+    columns, rows = part.middles(seen.shape)
+    empty = seen == raster.EMPTY
+    x, y = np.where(empty, columns, x), np.where(empty, rows, y)
+    return Bent(part, cv2.merge((x, y)), ramp(np.maximum(np.abs(x - columns), np.abs(y - rows)), *_BENT_PX))
 
 
-def _part(origin: raster.Ids, step: int, cells: tuple[int, ...], limit: raster.Ids) -> Part:
-    left, top = int(origin[0]), int(origin[1])
-    right, bottom = min(left + cells[1] * step, int(limit[0])), min(top + cells[0] * step, int(limit[1]))
+def _extent(points: Floats) -> tuple[list[float], list[float]]:
+    """Return the least and the greatest x and y of points (N, 2)."""
+    columns = np.ascontiguousarray(points.T)
+    return columns.min(axis=1).tolist(), columns.max(axis=1).tolist()
+
+
+def _part(origin: list[int], step: int, cells: tuple[int, ...], limit: tuple[int, int]) -> Part:
+    left, top = origin
+    right, bottom = min(left + cells[1] * step, limit[0]), min(top + cells[0] * step, limit[1])
     return Part(left, top, step, (max(left, 0), max(top, 0), right, bottom))
 
 
 def _order(points: Floats, facing: Floats, topology: Topology) -> raster.Ids:
     """Return which triangles are drawn: the ring, then those that face the camera, the farthest first."""
     shown = np.flatnonzero(facing > _TURNED_AWAY).astype(np.int32)
-    depth = points[:, 2].take(topology.triangles.take(shown, axis=0)).sum(axis=1)
+    depth = points[:, 2].take(topology.triangles.take(shown, axis=0).T).sum(axis=0)
     ring = np.arange(topology.face_triangles, len(topology.triangles), dtype=np.int32)
     return np.concatenate([ring, shown[np.argsort(-depth)]])
 

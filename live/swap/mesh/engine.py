@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log2
 
 import cv2
 import numpy as np
@@ -130,7 +131,7 @@ class MeshEngine:
                 lack = lack + np.float32(1 - takeover) * (track.lack(track.before_key, track.before) - lack)
             placed = shape.moved(landmarks, pose, np.float32(settings.shape) * lack)
         drawn = draw(landmarks, placed, facing, job.region.shape[:2], self._canvas.topology)
-        pixels, alpha = job.region.copy(), np.zeros(job.region.shape[:2], np.uint8)
+        pixels, alpha = np.empty_like(job.region), np.zeros(job.region.shape[:2], np.uint8)
         faded = step(abs(pose.yaw_deg), *options.fade_deg)
         face = self._colour(drawn, texture, track, pose)
         if takeover < 1 and track.before is not None:
@@ -179,7 +180,7 @@ class MeshEngine:
         """Return the worn face (h, w, 3) in the target's light."""
         options = self.options
         scale = pose.scale * 8.9 / 260  # outer eye corners: 8.9 canonical units, 260 px of the texture
-        level = int(np.clip(round(-np.log2(max(scale, 1e-3))), 0, len(texture.levels) - 1))
+        level = min(max(round(-log2(max(scale, 1e-3))), 0), len(texture.levels) - 1)
         size = np.float32(SIZE_PX >> level)
         where = drawn.part.enlarged(drawn.at * size - np.float32(0.5))
         bare = cv2.remap(texture.levels[level], where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -218,7 +219,7 @@ class MeshEngine:
             mask.keep(kept, rings - corner, blur_px * (1 + 2 * closed))
         if options.keep_mouth:
             mask.keep(kept, placed[None, LIPS_INNER, :2] - corner, blur_px)
-        return cv2.multiply(alpha, 255 - kept, scale=1 / 255), open_share
+        return cv2.multiply(alpha, cv2.bitwise_not(kept), scale=1 / 255), open_share
 
 
 def _lay_over_bent(region: Pixels, drawn: Drawn, face: Pixels, opacity: Pixels, pixels: Pixels, alpha: Pixels) -> None:

@@ -7,6 +7,7 @@ details, tracks or time.
 from __future__ import annotations
 
 from functools import lru_cache
+from math import ceil, floor
 
 import cv2
 import numpy as np
@@ -39,16 +40,17 @@ def observe(picture: Pixels, points: Floats, canvas: Canvas) -> Floats:
 
     Args: picture (H, W, 3) BGR; points (468, 2) px of it.  Returns: (M, 3) float32.
     """
-    low = np.clip(np.floor(points.min(axis=0)).astype(int) - 8, 0, np.array(picture.shape[1::-1]) - 1)
-    high = np.ceil(points.max(axis=0)).astype(int) + 8
-    picture = picture[low[1] : max(high[1], low[1] + 1), low[0] : max(high[0], low[0] + 1)]
-    small, width = picture, float(np.ptp(points[:, 0]))
+    columns = np.ascontiguousarray(points.T)
+    (left, top), (right, bottom) = columns.min(axis=1).tolist(), columns.max(axis=1).tolist()
+    x, y = (min(max(floor(low) - 8, 0), end - 1) for low, end in zip((left, top), picture.shape[1::-1]))
+    picture = picture[y : max(ceil(bottom) + 8, y + 1), x : max(ceil(right) + 8, x + 1)]
+    small, width = picture, right - left
     while width > 1.5 * GRID and min(small.shape[:2]) > 1:
         size = (small.shape[1] + 1) // 2, (small.shape[0] + 1) // 2
         small = cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)  # halving: the mean of 2 x 2
         width /= 2
     scale = np.array((small.shape[1] / picture.shape[1], small.shape[0] / picture.shape[0]), np.float32)
-    at = ((canvas.between(points) - low + 0.5) * scale - 0.5).astype(np.float32)
+    at = canvas.between(points) * scale + (scale * np.array((0.5 - x, 0.5 - y), np.float32) - np.float32(0.5))
     seen = cv2.remap(small, at[None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
     return np.log(seen.astype(np.float32) + np.float32(OFFSET))
 

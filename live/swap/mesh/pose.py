@@ -47,7 +47,8 @@ def checked(landmarks: Floats) -> Floats:
     points = np.asarray(landmarks[:VERTICES], np.float32)
     if not np.isfinite(points).all():
         raise ValueError("landmarks are not finite")
-    width, height = np.ptp(points[:, 0]), np.ptp(points[:, 1])
+    columns = np.ascontiguousarray(points[:, :2].T)
+    width, height = (columns.max(axis=1) - columns.min(axis=1)).tolist()
     if min(width, height) < MIN_FACE_PX / 3 or max(width, height) < MIN_FACE_PX:
         raise ValueError(f"landmarks span {width:.0f} x {height:.0f} px; at least {MIN_FACE_PX:.0f} px are needed")
     return points

@@ -30,23 +30,27 @@ def draw(points: Floats, triangles: Ids, order: Ids, size: tuple[int, int]) -> I
     x, y = _by_height(points, triangles.take(order, axis=0).T)
     first = np.maximum(np.ceil(y[0]), 0).astype(np.int32)
     last = np.minimum(np.floor(y[2]), height - 1).astype(np.int32)
-    triangle, row = _expand(first, last)
-    long_start, long_slope = _line(x[0], y[0], x[2], y[2])
-    upper_start, upper_slope = _line(x[0], y[0], x[1], y[1])
-    lower_start, lower_slope = _line(x[1], y[1], x[2], y[2])
+    triangle, row = _spread(np.arange(len(order), dtype=np.int32), first, last)
+    starts, slopes = _lines(x, y)
     height_of_row = row.astype(np.float32)
     below = height_of_row >= y[1].take(triangle, mode="clip")
     short = triangle + below * np.int32(len(order))
-    short_start, short_slope = np.concatenate([upper_start, lower_start]), np.concatenate([upper_slope, lower_slope])
-    along = long_start.take(triangle, mode="clip") + long_slope.take(triangle, mode="clip") * height_of_row
-    across = short_start.take(short, mode="clip") + short_slope.take(short, mode="clip") * height_of_row
-    left = np.ceil(np.minimum(along, across) - _EDGE)
-    right = np.floor(np.maximum(along, across) + _EDGE)
-    start = np.clip(left, 0, width).astype(np.int32)
-    stop = np.clip(right, -1, width - 1).astype(np.int32)
+    along = slopes[0].take(triangle, mode="clip")
+    along *= height_of_row
+    along += starts[0].take(triangle, mode="clip")
+    across = slopes[1:].ravel().take(short, mode="clip")
+    across *= height_of_row
+    across += starts[1:].ravel().take(short, mode="clip")
+    left, right = np.minimum(along, across), np.maximum(along, across)
+    left -= _EDGE
+    right += _EDGE
+    start = np.minimum(np.maximum(np.ceil(left, out=left), 0, out=left), width, out=left).astype(np.int32)
+    stop = np.minimum(np.maximum(np.floor(right, out=right), -1, out=right), width - 1, out=right).astype(np.int32)
     base = row * np.int32(width)
-    span, cell = _expand(start + base, stop + base)
-    seen[cell] = order.take(triangle, mode="clip").take(span, mode="clip")  # repeated cells keep the last value written
+    start += base
+    stop += base
+    number, cell = _spread(order.take(triangle, mode="clip"), start, stop)
+    seen[cell.astype(np.intp)] = number  # repeated cells keep the last value written; other indices take twice as long
     return seen.reshape(size)
 
 
@@ -56,20 +60,16 @@ def planes(points: Floats, values: Floats, triangles: Ids) -> Floats:
     Args: points (P, 2) in cells; values (P, K); triangles (T, 3).
     Returns: (K, 3, T) float32: value = out[:, 0] * x + out[:, 1] * y + out[:, 2]; slivers keep their first corner's.
     """
-    corners = triangles.T
+    corners = np.ascontiguousarray(triangles.T, np.intp)
     x, y = points[:, 0].take(corners), points[:, 1].take(corners)
     abx, aby, acx, acy = x[1] - x[0], y[1] - y[0], x[2] - x[0], y[2] - y[0]
     twice = abx * acy - aby * acx
     usable = np.abs(twice) > _SLIVER
     inverse = usable / np.where(usable, twice, np.float32(1))
-    out = np.empty((values.shape[1], 3, len(triangles)), np.float32)
-    for channel, column in zip(out, values.T):
-        at = column.take(corners)
-        ab, ac = (at[1] - at[0]) * inverse, (at[2] - at[0]) * inverse
-        channel[0] = ab * acy - ac * aby
-        channel[1] = ac * abx - ab * acx
-        channel[2] = at[0] - channel[0] * x[0] - channel[1] * y[0]
-    return out
+    at = values.T.take(corners, axis=1)  # (K, 3, T)
+    ab, ac = (at[:, 1] - at[:, 0]) * inverse, (at[:, 2] - at[:, 0]) * inverse
+    across, down = ab * acy - ac * aby, ac * abx - ab * acx
+    return np.stack([across, down, at[:, 0] - across * x[0] - down * y[0]], axis=1)
 
 
 def fill(seen: Ids, functions: Floats) -> Floats:
@@ -91,28 +91,36 @@ def fill(seen: Ids, functions: Floats) -> Floats:
 
 def _by_height(points: Floats, corners: Ids) -> tuple[Floats, Floats]:
     """Return x and y (3, N) of the triangles' corners (3, N), top, middle, bottom."""
-    x, y = points[:, 0].take(corners), points[:, 1].take(corners)
-    for upper, lower in ((0, 1), (1, 2), (0, 1)):
-        swapped = y[upper] > y[lower]
-        for values in (x, y):
-            above, below = values[upper].copy(), values[lower]
-            values[upper] = np.where(swapped, below, above)
-            values[lower] = np.where(swapped, above, below)
-    return x, y
+    place = np.empty(len(points), np.complex64)  # numpy compares complex numbers by their real parts first
+    place.real, place.imag = points[:, 1], points[:, 0]
+    one, other, third = place.take(corners)
+    above, below = np.minimum(one, other), np.maximum(one, other)
+    middle = np.minimum(below, third)
+    ordered = np.stack([np.minimum(above, middle), np.maximum(above, middle), np.maximum(below, third)])
+    return ordered.imag, ordered.real
 
 
-def _line(x1: Floats, y1: Floats, x2: Floats, y2: Floats) -> tuple[Floats, Floats]:
-    """Return x at y = 0 and the slope dx/dy of the lines through two points; level ones stay at the first point's x."""
-    fall = y2 - y1
+def _lines(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Return x at y = 0 and the slope dx/dy, each (3, N), of the lines through triangles' corners (3, N).
+
+    The lines: top to bottom, top to middle, middle to bottom; level ones stay at the first corner's x.
+    """
+    from_, to = (0, 0, 1), (2, 1, 2)
+    x1, y1 = x.take(from_, axis=0), y.take(from_, axis=0)
+    fall = y.take(to, axis=0) - y1
     level = fall < _EDGE
-    slope = np.where(level, np.float32(0), (x2 - x1) / np.where(level, np.float32(1), fall)).astype(np.float32)
+    fall[level] = 1
+    slope = x.take(to, axis=0) - x1
+    slope /= fall
+    slope[level] = 0
     return x1 - slope * y1, slope
 
 
-def _expand(first: Ids, last: Ids) -> tuple[Ids, Ids]:
-    """List all (number of range, value) pairs of the inclusive ranges first..last; last < first is an empty range."""
+def _spread(values: Ids, first: Ids, last: Ids) -> tuple[Ids, Ids]:
+    """List (value, place) for every place of the inclusive ranges first..last, one per value; last < first is empty."""
     counts = np.maximum(last - first + 1, 0)
-    offset = np.cumsum(counts, dtype=np.int32) - counts  # of each range in the list
-    number = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    value = np.arange(len(number), dtype=np.int32) - (offset - first).take(number, mode="clip")
-    return number, value
+    pairs = np.empty((len(counts), 2), np.int32)
+    pairs[:, 0] = values
+    pairs[:, 1] = first - (np.cumsum(counts, dtype=np.int32) - counts)  # minus where the range begins in the list
+    listed = np.repeat(pairs.view(np.int64).ravel(), counts).view(np.int32).reshape(-1, 2)
+    return listed[:, 0], np.arange(len(listed), dtype=np.int32) + listed[:, 1]
