@@ -101,13 +101,13 @@ class TorchGraph(nn.Module):
         )
         rows = next((len(tensor) for index, tensor in enumerate(inputs) if self._rowed(index)), 1)
         plan = self._plans.get(shapes)
-        return (plan if plan is not None else self._plan(shapes)), rows
+        return (plan if plan is not None else self._plan(shapes, inputs[0].device)), rows
 
-    def _plan(self, shapes: tuple[tuple[int, ...], ...]) -> Plan:
+    def _plan(self, shapes: tuple[tuple[int, ...], ...], device: torch.device | None = None) -> Plan:
         if not self._weights and self._plans:
             wanted = ", ".join(f"{port.name} {port.shape}" for port in self.graph.inputs)
             raise ModelError(f"the network takes {wanted}, not {shapes}")
-        device = next(self.parameters()).device if self._names else torch.device("cpu")
+        device = next(self.parameters()).device if self._names else device or torch.device("cpu")
         plan = make_plan(self.graph, self._weights, shapes, self.dtype, self.wide)
         renamed = []
         for constant in plan.constants:
