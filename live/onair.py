@@ -41,6 +41,7 @@ def run(session: Session, engine: Preparer) -> int:
         for output in session.outputs:
             output.close()
         session.capture.close()
+        engine.close()
         raise
     if sys.stdin is not None and sys.stdin.isatty():
         log.info("%s", desk.execute("help", []))

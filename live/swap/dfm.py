@@ -30,5 +30,5 @@ def softened(masks: Floats) -> Floats:
     found = np.empty_like(masks)
     for mask, soft in zip(masks, found):
         small = cv2.erode(mask, _KERNEL, iterations=_ERODED, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-        cv2.GaussianBlur(small, (0, 0), _SOFT_SIGMA, dst=soft)
+        cv2.GaussianBlur(small, (0, 0), _SOFT_SIGMA, dst=soft, borderType=cv2.BORDER_CONSTANT)
     return found

@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 _UNCOVERED = (0.12, 0.25)
 """Share of the face that has to be uncovered: with less of it worn, whoever is under there is not swapped."""
 _LEAST_SIDE_PX = 12.0
+LEAST_CHANGE = 3.0
+"""Grey levels, on average over the face: by less the bare face still shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,22 +208,19 @@ class NetworkEngine:
             log.debug("the network made nothing of a face")
             return untouched(one.job)
         options, side = self.options, self._side_px
-        mask = np.minimum(
+        face = np.minimum(
             edges.box(side), edges.outline(one.outline, side, reach=options.reach, softness=options.softness)
         )
-        if answer.masks is not None:
-            mask = mask * answer.masks[number]
-        open_share, whole = 1.0, float(mask.sum())
+        mask = face if answer.masks is None else face * answer.masks[number]
         if one.job.visible is not None:
             mask = mask * edges.seen(one.job.visible(), one.matrix, side)
-            open_share = float(mask.sum()) / max(whole, 1.0)
-        if whole < 1.0:
-            return untouched(one.job)
+        open_share = float(mask.sum()) / max(float(face.sum()), 1.0)
         picture = self._toned(answer.pictures[number], one, mask)
+        opacity = min(one.shown, step(open_share, *_UNCOVERED)) if changed(picture, one.patch, mask) else 0.0
         back, size = inverse(one.matrix), one.job.region.shape[1::-1]
-        alpha = affine.warp(cv2.convertScaleAbs(mask, alpha=255 * one.shown), back, size, border=cv2.BORDER_CONSTANT)
-        pixels = affine.warp(picture, back, size)
-        return Worn(pixels, alpha, min(one.shown, step(open_share, *_UNCOVERED)))
+        alpha = cv2.convertScaleAbs(mask, alpha=255 * one.shown)
+        alpha = affine.warp(alpha, back, size, border=cv2.BORDER_CONSTANT)
+        return Worn(affine.warp(picture, back, size), alpha, opacity)
 
     def _toned(self, picture: Pixels, one: _Placed, mask: Floats) -> Pixels:
         """A picture in the target's colours, steady over time."""
@@ -232,6 +231,15 @@ class NetworkEngine:
         rate = np.float32(1 / self.options.memory_frames)
         track.tone = now if track.tone is None else track.tone + rate * (now - track.tone)
         return tone.toned(picture, track.tone, self.options.colour)
+
+
+def changed(picture: Pixels, patch: Pixels, mask: Floats) -> bool:
+    """Whether what a network made differs from the target at all: one that hands it back has swapped nobody.
+
+    Args: picture, patch (S, S, 3); mask (S, S) 0..1.
+    """
+    off = cv2.mean(cv2.absdiff(picture, patch), mask=(mask > 0.5).astype(np.uint8))
+    return sum(off[:3]) / 3 >= LEAST_CHANGE
 
 
 def untouched(job: Job) -> Worn:

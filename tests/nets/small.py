@@ -93,9 +93,12 @@ def picture_function(
     rows: Any = "rows",
     layout: str = "nchw",
     vector: int = 0,
-    likeness_px: int = 0,
+    mask: float | None = None,
 ) -> Path:
-    """Gives each channel back as value x scale + offset; with scale 1 and offset 0 the picture itself."""
+    """Gives each channel back as value x scale + offset; with scale 1 and offset 0 the picture itself.
+
+    mask: a second output, this number everywhere.
+    """
     shape = (1, 3, 1, 1) if layout == "nchw" else (1, 1, 1, 3)
     picture = [rows, 3, side, side] if layout == "nchw" else [rows, side, side, 3]
     weights = {
@@ -109,9 +112,17 @@ def picture_function(
     inputs = [("target", FLOAT, picture)]
     if vector:
         inputs.append(("source", FLOAT, [rows, vector]))
-    if likeness_px:
-        inputs.append(("source", FLOAT, [rows, 3, likeness_px, likeness_px]))
-    return write(path, nodes, inputs, [("output", FLOAT, picture)], weights)
+    outputs = [("output", FLOAT, picture)]
+    if mask is not None:
+        channel = 1 if layout == "nchw" else 3
+        weights |= {"none": np.zeros(1, np.float32), "share": np.array([mask], np.float32)}
+        nodes += [
+            helper.make_node("ReduceMean", ["target"], ["grey"], axes=[channel], keepdims=1),
+            helper.make_node("Mul", ["grey", "none"], ["black"]),
+            helper.make_node("Add", ["black", "share"], ["mask"]),
+        ]
+        outputs.append(("mask", FLOAT, [1 if at == channel else size for at, size in enumerate(picture)]))
+    return write(path, nodes, inputs, outputs, weights)
 
 
 def recogniser(path: Path, *, side: int = 112, length: int = 512, rows: Any = 1) -> Path:

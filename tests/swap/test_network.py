@@ -57,9 +57,13 @@ def entry(
     )
 
 
+SHADE = (0.8, 0.8, 0.8)
+"""What the network makes of each channel's number where a test does not care: a face that is not the bare one."""
+
+
 def engine(folder: Path, of: Entry, *, restorer=None, identities=None, options=None, **network) -> NetworkEngine:
-    numbers = of.input.normalisation
-    path = small.picture_function(folder / of.file, side=of.input.size_px, layout=numbers.layout, **network)
+    numbers, change = of.input.normalisation, network or {"scale": SHADE}
+    path = small.picture_function(folder / of.file, side=of.input.size_px, layout=numbers.layout, **change)
     patches = PatchNetwork(of, OrtRunner(path, folder=folder))
     return NetworkEngine(patches, identities or Identities(of), options or NetworkOptions(colour=0), restorer)
 
@@ -71,11 +75,12 @@ def pasted(job, worn) -> np.ndarray:
 @pytest.mark.parametrize("normalisation", NORMALISATIONS)
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_network_that_changes_nothing_gives_the_region_back(tmp_path, name, normalisation) -> None:
-    made = engine(tmp_path, entry(template=name, normalisation=NORMALISATIONS[normalisation]))
+    of = entry(template=name, normalisation=NORMALISATIONS[normalisation])
+    made = engine(tmp_path, of, scale=(1, 1, 1))
     job = faces.job(points=faces.landmarks(roll_deg=17, yaw_deg=10))
     (worn,) = made.swap([job], Settings())
     off = np.abs(worn.pixels.astype(int) - job.region)[worn.alpha > 0]
-    assert worn.opacity == 1
+    assert worn.opacity == 0  # nobody was swapped, whatever was laid over
     assert (worn.alpha == 255).sum() > 3000
     assert off.max() <= 2
     assert np.abs(pasted(job, worn).astype(int) - job.region).max() <= 2
@@ -225,6 +230,14 @@ def test_the_networks_own_mask_counts(tmp_path) -> None:
     assert 0 < worn.alpha.max() < 255  # the mask is the mean of the picture, which is never 1
 
 
+def test_a_network_whose_mask_leaves_nothing_has_swapped_nobody(tmp_path) -> None:
+    of = entry(output={"masks": (1,)})
+    path = small.picture_function(tmp_path / of.file, side=SIDE, scale=SHADE, mask=0.05)
+    made = NetworkEngine(PatchNetwork(of, OrtRunner(path, folder=tmp_path)), Identities(of), NetworkOptions(colour=0))
+    (worn,) = made.swap([faces.job()], Settings())
+    assert worn.opacity == 0
+
+
 class StandIn:
     """Says the same vector about everybody."""
 
@@ -261,7 +274,9 @@ def test_another_source_face_takes_over_along_the_way_between_their_vectors(tmp_
     of = entry(identity=VECTOR)
     people = StandIn(None)
     people.known = {"ada": np.array([1, 0, 0, 0], np.float32), "bob": np.array([0, 1, 0, 0], np.float32)}
-    made = engine(tmp_path, of, identities=people, options=NetworkOptions(colour=0, crossfade_s=1.0), vector=4)
+    made = engine(
+        tmp_path, of, identities=people, options=NetworkOptions(colour=0, crossfade_s=1.0), vector=4, scale=SHADE
+    )
     seen = spied(made)
     for time_s, name in ((0.0, "ada"), (5.0, "bob"), (5.5, "bob"), (6.0, "bob"), (7.0, "bob")):
         made.swap([faces.job(face=faces.source(name), time_s=time_s)], Settings())
@@ -275,7 +290,7 @@ def test_another_source_face_takes_over_along_the_way_between_their_vectors(tmp_
 def test_two_people_wear_two_faces_in_one_run(tmp_path) -> None:
     people = StandIn(None)
     people.known = {"ada": np.array([1, 0, 0, 0], np.float32), "bob": np.array([0, 1, 0, 0], np.float32)}
-    made = engine(tmp_path, entry(identity=VECTOR), identities=people, vector=4)
+    made = engine(tmp_path, entry(identity=VECTOR), identities=people, vector=4, scale=SHADE)
     seen = spied(made)
     made.swap([faces.job(track=0), faces.job(track=1, face=faces.source("bob"))], Settings())
     assert np.allclose(seen[0]["source"], [[1, 0, 0, 0], [0, 1, 0, 0]])
@@ -284,24 +299,18 @@ def test_two_people_wear_two_faces_in_one_run(tmp_path) -> None:
 @pytest.mark.parametrize("times", [2, 3, 4])
 def test_boost_deals_the_pixels_out_and_back(tmp_path, times) -> None:
     of = entry(identity=VECTOR, side=64)
-    made = engine(
-        tmp_path,
-        of,
-        identities=StandIn(np.ones(4, np.float32)),
-        options=NetworkOptions(colour=0, boost=times),
-        vector=4,
-    )
+    people, same = StandIn(np.ones(4, np.float32)), {"vector": 4, "scale": (1, 1, 1)}
+    made = engine(tmp_path, of, identities=people, options=NetworkOptions(colour=0, boost=times), **same)
     seen = spied(made)
     fine = np.random.default_rng(0).integers(0, 255, (40, 40, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
     job = faces.job(region=fine, points=faces.landmarks(scale=8))
     (worn,) = made.swap([job], Settings())
     assert seen[0]["target"].shape == (times * times, 3, 64, 64)
     assert seen[0]["source"].shape == (times * times, 4)
-    (plain,) = engine(tmp_path, of, identities=StandIn(np.ones(4, np.float32)), vector=4).swap([job], Settings())
+    (plain,) = engine(tmp_path, of, identities=people, **same).swap([job], Settings())
     off, off_plain = (np.abs(one.pixels.astype(int) - fine)[one.alpha == 255].mean() for one in (worn, plain))
     assert off < 0.7 * off_plain  # more pixels keep more of the picture
-    seen_at = np.abs(worn.alpha.astype(int) - plain.alpha)
-    assert seen_at.mean() < 3  # and lie where the plain patch lies
+    assert np.abs(worn.alpha.astype(int) - plain.alpha).mean() < 3  # and lie where the plain patch lies
 
 
 def test_the_colours_of_the_target_are_taken_over_by_the_share_asked_for(tmp_path) -> None:
@@ -395,12 +404,36 @@ def test_every_swapper_and_restorer_of_the_catalogue_runs_on_a_small_twin_of_its
             assert answer.pictures.shape == patches.shape
         else:
             length = of.identity.length if of.identity and of.identity.kind == "embedding" else 0
-            made = NetworkEngine(network, StandIn(np.ones(length, np.float32)) if length else Identities(of))
+            people = StandIn(np.ones(length, np.float32)) if length else Identities(of)
+            made = NetworkEngine(network, people, NetworkOptions(colour=0))
             for count in (0, 1, 3):
-                found = made.swap([faces.job(track=number) for number in range(count)], Settings())
-                assert [worn.opacity for worn in found] == [1] * count
+                jobs = [faces.job(track=number) for number in range(count)]
+                found = made.swap(jobs, Settings())
+                assert len(found) == count
+                for job, worn in zip(jobs, found, strict=True):
+                    assert (worn.alpha == 255).sum() > 3000
+                    assert np.abs(worn.pixels.astype(int) - job.region)[worn.alpha > 0].max() <= 3
         told.append(of.name)
     assert {"inswapper_128", "hyperswap_1a_256", "gfpgan_1.4", "gpen_256"} <= set(told)
+
+
+def test_a_model_of_deepfacelive_is_told_apart_by_its_family(tmp_path) -> None:
+    """Rows, columns, channels; blue first; two masks of which the smaller counts, eroded and softened."""
+    numbers = {"order": "bgr", "layout": "nhwc"}
+    of = entry(
+        family="dfm", template="dfl_whole_face", normalisation=numbers, output={"normalisation": numbers, "masks": (1,)}
+    )
+    path = small.picture_function(tmp_path / of.file, side=SIDE, layout="nhwc", scale=SHADE, mask=1.0)
+    network = PatchNetwork(of, OrtRunner(path, folder=tmp_path))
+    answer = network.run(np.ascontiguousarray(faces.picture(SIDE, SIDE))[None])
+    assert answer.masks[0, 0, 0] < 0.3  # eroded from the border, and soft
+    assert answer.masks[0, SIDE // 2, SIDE // 2] == pytest.approx(1, abs=1e-3)
+    made = NetworkEngine(network, Identities(of), NetworkOptions(colour=0))
+    job = faces.job()
+    (worn,) = made.swap([job], Settings())
+    assert worn.opacity == 1
+    whole = worn.alpha == 255
+    assert np.abs(worn.pixels - 0.8 * job.region)[whole].max() <= 4  # sharpening changes smooth pictures little
 
 
 def test_the_recogniser_sees_the_upright_face(tmp_path) -> None:
