@@ -24,7 +24,7 @@ from live.nets.files import content_hash, nets_folder
 from live.nets.opening import Opener
 from live.resources import models_dir
 from live.swap.contract import Engine
-from live.swap.identity import Identities, Projection
+from live.swap.identity import Emap, Identities, Projection, Projector
 from live.swap.network import NetworkEngine, NetworkOptions
 from live.swap.patches import PatchNetwork
 from live.swap.restore import Restorer
@@ -134,7 +134,7 @@ def _entry(catalogue: Catalogue, key: str, name: str, role: Role, others: str) -
     if name in names:
         return catalogue.get(name)
     other = next((entry.role for entry in catalogue.entries if entry.name == name), None)
-    what = f"{name} is a {other}" if other else f"there is no {role} {name!r}"
+    what = f"{name} is a {other}" if other else f"there is no {role} {name[:60]!r}"
     raise UsageError(f"{key}: {what}; allowed: {others}, {', '.join(names)}; `live models list` says what they are")
 
 
@@ -177,11 +177,9 @@ def identities_of(chosen: Chosen, opener: Opener) -> Identities:
     recogniser = Recogniser(catalogue.get(how.recogniser), opener.open(path), content_hash(path))
     projection: Projection | None = None
     if how.projection == "emap":
-        matrix = read_emap(catalogue.need(swapper.name), how.length, nets_folder())
-        projection = lambda vector: vector @ matrix  # noqa: E731
+        projection = Emap(read_emap(catalogue.need(swapper.name), how.length, nets_folder()))
     elif how.projector is not None:
-        runner = opener.open(catalogue.need(how.projector))
-        projection = lambda vector: runner.run({runner.inputs[0].name: vector[None]})[0][0]  # noqa: E731
+        projection = Projector(opener.open(catalogue.need(how.projector)))
     return Identities(swapper, recogniser, projection)
 
 

@@ -28,6 +28,7 @@ TWINS = {
     "hyperswap_1a_256": "hyperswap_1a_256.onnx",
     "arcface_w600k_r50": "w600k_r50.onnx",
     "gpen_bfr_256": "GPEN-BFR-256.onnx",
+    "ghost_1_256": "ghost_1_256.onnx",
 }
 """Of the bench's twins, and the files they stand for."""
 
@@ -38,6 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("models")
     for name, file in TWINS.items():
         write_twin(name, place / file, width=SMALL)
+    small.projector(place / "crossface_ghost.onnx", np.eye(512, dtype=np.float32)[::-1].copy())
     return place
 
 
@@ -57,7 +59,7 @@ def preset(*overrides: str):
     return load_preset("default", ("nets.backend=cpu", *overrides))
 
 
-@pytest.mark.parametrize("name", ["inswapper_128", "hyperswap_1a_256"])
+@pytest.mark.parametrize("name", ["inswapper_128", "hyperswap_1a_256", "ghost_1_256"])
 def test_a_network_is_built_from_its_entry_and_swaps(models: Path, name: str) -> None:
     engine = build_engine(preset(f"engine={name}", "restorer=gpen_256"))
     assert isinstance(engine, NetworkEngine)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
 from live.errors import FaceError, ModelError
 from live.faces.recogniser import Recogniser, upright
-from live.nets.contract import Array
+from live.nets.contract import Array, Runner
 from live.nets.entry import Embedding, Entry, Likeness
 from live.nets.pictures import fed
 from live.nets.templates import template
@@ -21,7 +22,46 @@ from live.values import Floats, Photo, SourceFace
 MOST_KEPT = 64
 """Source faces that are kept prepared; the oldest makes room."""
 
-Projection = Callable[[Floats], Floats]
+
+class Projection(Protocol):
+    """Turns a recogniser's vector into the swapper's."""
+
+    def __call__(self, vector: Floats, /) -> Floats:
+        """(D,) -> (D,)."""
+        ...
+
+    def close(self) -> None:
+        """Free what it runs on; may be called twice."""
+        ...
+
+
+class Emap:
+    """A projection that is one matrix."""
+
+    def __init__(self, matrix: Floats) -> None:
+        self._matrix = matrix
+
+    def __call__(self, vector: Floats, /) -> Floats:
+        """(D,) -> (D,)."""
+        return vector @ self._matrix
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class Projector:
+    """A projection that is a network of its own."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner, self._input = runner, runner.inputs[0].name
+
+    def __call__(self, vector: Floats, /) -> Floats:
+        """(D,) -> (D,). Raises: ModelError."""
+        return self._runner.run({self._input: vector[None]})[0][0]
+
+    def close(self) -> None:
+        """Free the network."""
+        self._runner.close()
 
 
 class Identities:
@@ -64,6 +104,14 @@ class Identities:
         """Whether `of` is free."""
         return self._how is None or source.key in self._kept
 
+    def close(self) -> None:
+        """Free the networks."""
+        with self._alone:
+            if self._recogniser is not None:
+                self._recogniser.close()
+            if self._projection is not None:
+                self._projection.close()
+
     def _made(self, how: Embedding | Likeness, source: SourceFace) -> Array:
         if isinstance(how, Likeness):
             picture = how.picture
@@ -77,7 +125,7 @@ class Identities:
         return vector
 
 
-def projected(raw: Floats, how: Embedding, projection: Projection | None) -> Floats:
+def projected(raw: Floats, how: Embedding, projection: Callable[[Floats], Floats] | None) -> Floats:
     """A recogniser's raw vector (D,) as a swapper wants it, (D,)."""
     vector = _unit(raw) if how.normalise_first else raw
     if projection is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -85,7 +85,8 @@ class _Placed:
     """(468, 2) px of the patch."""
     shown: float
     """0..1: fades where the face turns away."""
-    identity: Array | None = field(default=None)
+    identity: Array | None
+    """What the network is told of the source face."""
 
 
 class NetworkEngine:
@@ -152,6 +153,7 @@ class NetworkEngine:
     def close(self) -> None:
         """Free the networks."""
         self._network.close()
+        self._identities.close()
         if self._restorer is not None:
             self._restorer.close()
 

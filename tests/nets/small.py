@@ -141,6 +141,14 @@ def recogniser(path: Path, *, side: int = 112, length: int = 512, rows: Any = 1)
     return write(path, nodes, inputs, [("embedding", FLOAT, [rows, length])], weights)
 
 
+def projector(path: Path, matrix: np.ndarray) -> Path:
+    """A vector `input` (1, length) times a matrix."""
+    nodes = [helper.make_node("MatMul", ["input", "matrix"], ["output"])]
+    length = len(matrix)
+    ports = [(name, FLOAT, [1, length]) for name in ("input", "output")]
+    return write(path, nodes, ports[:1], ports[1:], {"matrix": matrix})
+
+
 def interface(path: Path, entry: Any) -> Path:
     """A file with the ports that an entry of the catalogue speaks of: its picture comes back, its masks are 1."""
     picture, side = entry.input, entry.input.size_px

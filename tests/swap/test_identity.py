@@ -8,7 +8,9 @@ import pytest
 from live.errors import FaceError, ModelError
 from live.faces.recogniser import Identity
 from live.nets.entry import Embedding
-from live.swap.identity import MOST_KEPT, Identities, between, projected
+from live.nets.ort_runner import OrtRunner
+from live.swap.identity import MOST_KEPT, Emap, Identities, Projector, between, projected
+from tests.nets import small
 from tests.swap import faces
 from tests.swap.test_network import HALF, entry
 
@@ -27,6 +29,16 @@ def how(first: bool, last: bool, projection: str = "none") -> Embedding:
         normalise_last=last,
         length=4,
     )
+
+
+def test_a_projection_may_be_a_matrix_or_a_network(tmp_path) -> None:
+    assert np.allclose(Emap(EMAP)(RAW), RAW @ EMAP)
+    path = small.projector(tmp_path / "projector.onnx", EMAP)
+    network = Projector(OrtRunner(path, folder=tmp_path))
+    assert np.allclose(network(RAW), RAW @ EMAP, atol=1e-5)
+    network.close()
+    with pytest.raises(ModelError, match="is closed"):
+        network(RAW)
 
 
 class Recogniser:

@@ -251,6 +251,9 @@ class StandIn:
     def has(self, source) -> bool:
         return True
 
+    def close(self) -> None:
+        pass
+
 
 def spied(made: NetworkEngine) -> list[dict[str, np.ndarray]]:
     """What the network is fed."""
