@@ -122,6 +122,7 @@ def device_of(preset: Preset) -> str | None:
 
 
 def build_mesh(preset: Preset) -> Engine:
+    """The embedded engine, on the host."""
     from live.swap.mesh import MeshEngine, MeshOptions
 
     keys = preset.swap.model_dump(exclude={"strength", "shape"})

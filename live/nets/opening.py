@@ -85,8 +85,9 @@ class Opener:
     def _torch(self, path: Path) -> Runner:
         from live.nets.torch_runner import TorchRunner
 
+        # auto is exact: what swaps in the frame path on a card is opened for it elsewhere, at the precision it bears.
         device = "cuda" if self._present.torch_cuda else "cpu"
-        return TorchRunner(path, device, self._precision if self._precision != "auto" else "fp32")
+        return TorchRunner(path, device, "fp32" if self._precision == "auto" else self._precision)
 
     def _built(self, backend: str, precision: str, path: Path) -> Path:
         """The folder of what the backend builds for a network, built in a child process if it is not there."""

@@ -28,7 +28,7 @@ from live.swap.mesh import device_shape
 from live.swap.mesh.canvas import step
 from live.swap.mesh.device_tables import load_tables, ramp
 from live.swap.mesh.topology import VERTICES
-from live.swap.network import _UNCOVERED, NetworkOptions
+from live.swap.network import _UNCOVERED, LEAST_CHANGE, NetworkOptions
 from live.swap.patches import LEAST_SPAN
 from live.swap.restore import MOST_MOVED
 from live.values import Settings, SourceFace
@@ -185,7 +185,7 @@ class NetworkWear:
         pixels = torch.where(ok[:, None, None, None], pixels, target.picture)
         if self._restoring is not None:
             pixels = self._restored(target, pixels, alpha, variant)
-        opacity = shown.minimum(ramp(open_share, *_UNCOVERED))
+        opacity = shown.minimum(ramp(open_share, *_UNCOVERED)) * _changed(pictures, patches, shares)
         return Dressed(pixels, torch.where(ok[:, None, None, None], alpha, 0), opacity, ok, fine)
 
     def _swapped(self, patches: Tensor, identities: Tensor | None) -> tuple[Tensor, Tensor | None, Tensor]:
@@ -200,14 +200,14 @@ class NetworkWear:
         return patch.gathered(pictures, times), gathered, fine.reshape(-1, times * times).all(dim=1)
 
     def _mask(self, target: Target, matrices: Tensor, masks: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return where the swap shows (N, 1, s, s) 0..1, and how much of it what covers the face leaves (N,)."""
+        """Return where the swap shows (N, 1, s, s) 0..1, and how much of the face that is (N,)."""
         options = self._options
         points = patch.moved(target.landmarks[:, :VERTICES, :2], matrices)
         inside = patch.outline(points, self._side_px, self._rays, reach=options.reach, softness=options.softness)
         shares = torch.minimum(self._box, inside)
+        whole = shares.sum(dim=(1, 2, 3))
         if masks is not None:
             shares = shares * masks
-        whole = shares.sum(dim=(1, 2, 3))
         seen = patch.seen(target.mask, target.matrix, matrices, self._side_px)
         shares = shares * torch.where(target.masked[:, None, None, None], seen, 1)
         return shares, torch.where(whole < 1, 0, shares.sum(dim=(1, 2, 3)) / whole.clamp(min=1))
@@ -245,6 +245,13 @@ class NetworkWear:
         restored = put_back((patches + correction).clamp(0, 255), matrices, side, border=True)
         share = put_back(self._restored_box.expand(len(pixels), -1, -1, -1), matrices, side)
         return pixels + share * usable[:, None, None, None] * (restored - pixels)
+
+
+def _changed(pictures: Tensor, patches: Tensor, shares: Tensor) -> Tensor:
+    """Whether each picture (N, 3, S, S) differs from its patch at all where it shows (N, 1, S, S); (N,) bool."""
+    where = shares > 0.5
+    off = ((pictures - patches).abs() * where).sum(dim=(1, 2, 3)) / (3 * where.sum(dim=(1, 2, 3))).clamp(min=1)
+    return off >= LEAST_CHANGE
 
 
 def _ordered(patches: Tensor, picture: Picture) -> Tensor:

@@ -164,6 +164,21 @@ def test_a_network_that_makes_nothing_of_a_face_proves_nothing(tmp_path):
     assert np.array_equal(mixed, job.region)
 
 
+def test_who_is_handed_back_as_he_came_was_not_swapped_on_either(tmp_path):
+    on_host, on_device = both(tmp_path, entry(), NetworkOptions(colour=0), scale=(1, 1, 1))
+    job = faces.job(track=1)
+    (worn,), (found,) = on_host.swap([job], Settings()), worn_on_device(on_device, [job])
+    assert worn.opacity == found[2] == 0
+
+
+def test_whom_the_networks_own_mask_leaves_out_was_not_swapped_on_either(tmp_path):
+    of = entry(output={"masks": (1,)})
+    on_host, on_device = both(tmp_path, of, NetworkOptions(colour=0), scale=(0.6, 0.6, 0.6), mask=0.05)
+    job = faces.job(track=1)
+    (worn,), (found,) = on_host.swap([job], Settings()), worn_on_device(on_device, [job])
+    assert worn.opacity == found[2] == 0
+
+
 def test_a_restorer_improves_the_same_pixels_on_both_and_is_laid_on_again_while_the_face_lies_still(tmp_path):
     restorer = entry(name="better", role="restorer", template="ffhq_512")
     on_host, on_device = both(tmp_path, entry(), NetworkOptions(colour=0), restorer=restorer, scale=(0.6, 0.8, 0.7))
