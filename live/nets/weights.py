@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 import torch
 from torch import Tensor
 
@@ -34,6 +33,8 @@ VERSION = 1
 
 def folder() -> Path:
     """Where the files are: `cache/networks` in $LIVE_HOME, or `networks` in the platform's folder for caches."""
+    import platformdirs
+
     home = os.environ.get("LIVE_HOME")
     return (Path(home) / "cache" if home else Path(platformdirs.user_cache_dir("live", appauthor=False))) / "networks"
 
@@ -139,7 +140,7 @@ def _check(text: str, weights: Mapping[str, Tensor]) -> int:
     for name in sorted(weights):
         tensor = weights[name]
         if tensor.numel():
-            check = zlib.crc32(tensor.contiguous().reshape(-1).view(torch.uint8).numpy(), check)
+            check = zlib.crc32(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data, check)
     return check
 
 

@@ -36,9 +36,7 @@ def _resize(call: Call) -> Made:
         return x.new_empty((*x.shape[:2], *new))
 
     if mode == "nearest":
-        lines = {
-            axis: nearest_line(value.shape[axis], sizes[axis], scales[axis], where, rounding) for axis in changed
-        }
+        lines = {axis: nearest_line(value.shape[axis], sizes[axis], scales[axis], where, rounding) for axis in changed}
         if spatial and exact and all(_is_floor(lines[axis], value.shape[axis], sizes[axis]) for axis in changed):
             return one(value, lambda x: F.interpolate(x, new, mode="nearest"), value.rows, shape)
         return _look_up(value, lines)
