@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from live.arguments import Lines, Parser, add_command, count, interrupt, seconds, size_px
+from live.arguments import Lines, Parser, add_command, count, interrupt, seconds
+from live.bench.precision_wish import add_arguments as add_precision_arguments
+from live.bench.precision_wish import wish_of
 from live.config import load_preset
 from live.errors import UsageError
 from live.values import PixelFormat
@@ -65,7 +68,7 @@ def add_bench(commands: Any) -> None:
     )
     quality.add_argument("--json", type=Path, metavar="FILE")
     precision = add_command(kinds, "precision", "networks at FP16, BF16, TF32 and autocast beside FP32", _precision)
-    add_precision(precision)
+    add_precision_arguments(precision)
 
 
 def _speed(options: argparse.Namespace) -> int:
@@ -123,7 +126,7 @@ def _quality(options: argparse.Namespace) -> int:
 
 
 def _precision(options: argparse.Namespace) -> int:
-    from live.bench.precision import measure, table, wish_of
+    from live.bench.precision import measure, table
 
     print(table(measure(wish_of(options))))
     return 0

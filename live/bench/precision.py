@@ -11,14 +11,14 @@ import logging
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from live.bench.precision_nets import OURS, Subject, inputs_for, load_subject
-from live.bench.precision_row import MODES, Setting, measure_row
+from live.bench.precision_nets import Subject, inputs_for, load_subject
+from live.bench.precision_row import Setting, measure_row
+from live.bench.precision_wish import BATCHED, CPU_MODES, MODES, ON_GPU, OURS, Wish, add_arguments, wish_of
 from live.bench.rates import Rates, measure_rates
 from live.bench.report import check_places, head, write_json
 from live.bench.twins import TWINS
@@ -29,49 +29,6 @@ from live.nets.selftest import facts_of
 from live.nets.torch_graph import TorchGraph
 
 log = logging.getLogger(__name__)
-
-ON_GPU = (*OURS, "arcface_w600k_r50", "gpen_bfr_256", "hyperswap_1a_256", "gfpgan_1.4", "inswapper_128")
-BATCHED = ("inswapper_128",)
-"""Measured with every number of rows; the rest, by default, with the first."""
-CPU_MODES = ("fp32", "bf16", "fp16")
-BUDGET_S = 140.0
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What is asked for."""
-
-    networks: tuple[str, ...] = ()
-    """None: those above on a GPU, ours without."""
-    rows: tuple[int, ...] = (1, 8)
-    modes: tuple[str, ...] = ()
-    device: str = "auto"
-    width: float = 1.0
-    """Of twins; less than 1 for a quick look."""
-    compile: bool = False
-    budget_s: float = BUDGET_S
-    json: Path | None = None
-
-
-def add_arguments(parser: Any) -> None:
-    """The command's options."""
-    parser.add_argument("--networks", "--twin", nargs="+", default=[], metavar="NAME|FILE",
-                        help="embedded ones, twins, ONNX files (default: eight on a GPU, the embedded ones without)")  # fmt: skip
-    parser.add_argument("--batch", nargs="+", type=int, default=[1, 8], metavar="N", help="rows (default: 1 8)")
-    parser.add_argument("--modes", nargs="+", choices=MODES, default=[], metavar="MODE", help=", ".join(MODES))
-    parser.add_argument("--device", default="auto", metavar="cpu|cuda", help="default: cuda where there is one")
-    parser.add_argument("--width", type=float, default=1.0, help="of twins: less than 1 is narrower (default 1)")
-    parser.add_argument("--compile", action="store_true", help="measure torch.compile too; a minute per network")
-    parser.add_argument("--budget", type=float, default=BUDGET_S, metavar="S", help="rows that come later are left out")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="written after every row")
-
-
-def wish_of(options: argparse.Namespace) -> Wish:
-    """The options as a wish."""
-    return Wish(
-        tuple(options.networks), tuple(max(1, rows) for rows in options.batch), tuple(options.modes), options.device,
-        options.width, options.compile, options.budget, options.json,
-    )  # fmt: skip
 
 
 def measure(wish: Wish) -> dict[str, Any]:
@@ -121,12 +78,17 @@ def _rows(
                 yield {"network": subject.name, "mode": mode, "rows": rows, "error": "left out: the time is up"}
                 continue
             for compiled in (False, True) if wish.compile and mode in ("fp16", "fp32") else (False,):
-                setting = Setting(mode, rows, device, compiled)
+                setting = Setting(mode, rows, device, compiled, wish.kernels and mode == "fp16")
                 work = count_work(TorchGraph(subject.graph, precision=setting.rate), inputs)
                 try:
                     entry, outputs = measure_row(subject, setting, inputs, reference, rates, work)
                 except RuntimeError as error:  # out of memory, an operator a device lacks
-                    yield {"network": subject.name, "mode": mode, "rows": rows, "error": " ".join(str(error).split())[:160]}
+                    yield {
+                        "network": subject.name,
+                        "mode": mode,
+                        "rows": rows,
+                        "error": " ".join(str(error).split())[:160],
+                    }
                     continue
                 finally:
                     if device.type == "cuda":
@@ -165,7 +127,7 @@ def table(report: dict[str, Any]) -> str:
     eight = f", fp8 {report['fp8_tflops']:.0f}" if report["fp8_tflops"] else ""
     lines = [
         f"live {report['live']}, {report['device']}, torch {report['torch']}, {report['seconds']} s",
-        f"measured: TFLOP/s {rates}{eight}; {report['gb_per_s']:.0f} GB/s; precision ladder {' '.join(report['ladder'])}",
+        f"measured: TFLOP/s {rates}{eight}; {report['gb_per_s']:.0f} GB/s; ladder {' '.join(report['ladder'])}",
         "",
         f"{'network':20} {'N':>2} {'precision':14} {'graph ms':>8} {'eager ms':>8} {'floor ms':>8} {'% rate':>6} "
         f"{'weights':>8} {'peak MB':>8} {'L2':>9} {'PSNR':>6}",
@@ -175,7 +137,10 @@ def table(report: dict[str, Any]) -> str:
         lines.append(f"left out, the time was up: {', '.join(report['left_out'])}; more with --budget")
     twins = [row["network"] for row in report["rows"] if row["network"] in TWINS]
     if twins:
-        lines += ["", "Twins have random weights: their time and memory are the real networks', their distances a hint."]
+        lines += [
+            "",
+            "Twins have random weights: their time and memory are the real networks', their distances a hint.",
+        ]
     return "\n".join(lines)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from live.bench.precision_wish import OURS
 from live.bench.twins import TWINS, write_twin
 from live.errors import UsageError
 from live.nets.graph import Graph, read_graph
@@ -18,7 +19,6 @@ from live.nets.torch_graph import prepare
 from live.resources import models_dir, people_dir
 from live.values import Pixels
 
-OURS = ("landmarker", "detector", "masker")
 DETECTOR_SIZE = (192, 320)
 """Height and width of the thumbnail it looks at."""
 
@@ -52,7 +52,8 @@ def load_subject(name: str, folder: Path, width: float = 1.0) -> Subject:
     graph = prepare(read_graph(path))
     if name in TWINS:
         path.unlink()
-    pictures = [i for i, port in enumerate(graph.outputs) if len(port.shape) == 4 or name == "masker"]
+    outputs = enumerate(graph.outputs)
+    pictures = [i for i, port in outputs if name == "masker" or (len(port.shape) == 4 and port.shape[1] in (1, 3))]
     return Subject(name, graph, name in OURS, pictures[0] if pictures else None)
 
 
@@ -74,5 +75,5 @@ def inputs_for(subject: Subject, rows: int) -> list[Tensor]:
 def _people(rows: int) -> list[Pixels]:
     """(512, 512, 3) BGR each."""
     files = sorted(people_dir().glob("*.webp"))
-    pictures = [cv2.imread(str(file)) for file in files[:rows]]
+    pictures = [np.asarray(cv2.imread(str(file)), np.uint8) for file in files[:rows]]
     return [pictures[row % len(pictures)] for row in range(rows)]

@@ -19,8 +19,6 @@ from live.nets.selftest import compare
 from live.nets.torch_graph import TorchGraph
 from live.nets.torch_math import multiplying
 
-MODES = ("fp32", "tf32", "fp16", "bf16", "autocast")
-"""autocast is torch's own mixed precision around the float32 module: what others do."""
 BUDGET_S = 0.15
 """Of measuring, per figure."""
 
@@ -33,6 +31,8 @@ class Setting:
     rows: int
     device: torch.device
     compiled: bool = False
+    kernels: bool = False
+    """List where the time goes."""
 
     @property
     def precision(self) -> str:
@@ -85,6 +85,8 @@ def measure_row(
             captured = Captured(_within(run, setting), inputs)
             row["ms_graph"] = time_ms(captured.replay, device, budget_s=BUDGET_S)
             captured.replay()
+            if setting.kernels:
+                row["kernels"] = kernels_us(captured)
             row["graph_is_eager"] = all(_near(a, b) for a, b in zip(captured.outputs, outputs))
             del captured
     best = row.get("ms_graph", row["ms_eager"])
@@ -98,6 +100,20 @@ def measure_row(
         if subject.picture is not None:
             row["psnr_db"] = psnr_db(outputs[subject.picture], reference[subject.picture])
     return row, outputs
+
+
+def kernels_us(captured: Captured, most: int = 14) -> list[list[Any]]:
+    """The kernels that take longest in one replay: name, how many times, microseconds together."""
+    try:
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+            captured.replay()
+            torch.cuda.synchronize()
+        found = [(item.key[:90], item.count, float(item.self_device_time_total)) for item in profile.key_averages()]
+    except (RuntimeError, AttributeError) as error:  # a driver that lets nobody look
+        return [[f"not listed: {str(error)[:80]}", 0, 0.0]]
+    found.sort(key=lambda item: -item[2])
+    total = ("all", sum(item[1] for item in found), sum(item[2] for item in found))
+    return [[name, count, round(spent, 1)] for name, count, spent in (total, *found[:most])]
 
 
 def _within(run: Callable[..., Any], setting: Setting) -> Callable[..., Any]:

@@ -64,7 +64,7 @@ def time_ms(call: Callable[[], object], device: torch.device, *, budget_s: float
     """Median time of a call: on a GPU between events around groups of calls, else the processor's time."""
     if device.type != "cuda":
         call()
-        samples = []
+        samples: list[float] = []
         end = time.perf_counter() + budget_s
         while len(samples) < 3 or (time.perf_counter() < end and len(samples) < 50):
             start = time.process_time()
@@ -79,7 +79,7 @@ def time_ms(call: Callable[[], object], device: torch.device, *, budget_s: float
 
 
 def _events_ms(call: Callable[[], object], count: int) -> float:
-    begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
     begin.record()
     for _ in range(count):
         call()

@@ -54,7 +54,9 @@ def _flop(step: Step, taken: list[Tensor], made: Tensor) -> int:
     if step.op in ("Conv", "live.ModulatedConv", "ConvTranspose"):
         weight = taken[1]
         # A weight of (I, O, k, k) at twice the picture is transposed: each entry read writes O k k entries.
-        if step.op == "ConvTranspose" or (weight.shape[0] == taken[0].shape[1] and made.shape[2] > taken[0].shape[2] + 2):
+        if step.op == "ConvTranspose" or (
+            weight.shape[0] == taken[0].shape[1] and made.shape[2] > taken[0].shape[2] + 2
+        ):
             return 2 * taken[0].numel() * math.prod(weight.shape[1:])
         return 2 * made.numel() * math.prod(weight.shape[1:])
     return 2 * made.numel() * taken[0].shape[-1]

@@ -117,8 +117,12 @@ class Chains:
         gemm = self.maker(before.inputs[0]) if before is not None and axes is not None else None
         if axes == [[3], [2]] and rank == 4:
             return gemm is not None and gemm.op == "Gemm"
-        return node.op == "Unsqueeze" and rank == 4 and self.axes(node) == [2, 3] and before is not None and (
-            before.op == "Gemm"
+        return (
+            node.op == "Unsqueeze"
+            and rank == 4
+            and self.axes(node) == [2, 3]
+            and before is not None
+            and (before.op == "Gemm")
         )
 
     def root(self, name: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,8 +20,8 @@ WARM_UP = 3
 class Captured:
     """A captured function.
 
-    The function must not wait for the device nor make tensors from host numbers. Fill `inputs` and call `replay`, or call
-    `run`; `outputs` hold the result until the next replay.
+    The function must not wait for the device nor make tensors from host numbers. Fill `inputs` and call `replay`, or
+    call `run`; `outputs` hold the result until the next replay.
     """
 
     def __init__(
@@ -28,7 +29,7 @@ class Captured:
         function: Callable[..., Sequence[Tensor]],
         examples: Sequence[Tensor],
         *,
-        pool: tuple[int, int] | None = None,
+        pool: Any = None,
     ) -> None:
         """Warm up on a side stream and capture.
 
@@ -39,7 +40,7 @@ class Captured:
         self.inputs = tuple(tensor.detach().clone() for tensor in examples)
         self._graph = torch.cuda.CUDAGraph()
         device = self.inputs[0].device
-        stream = torch.cuda.Stream(device)
+        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream(device))
         with torch.inference_mode(), torch.cuda.stream(stream):
             for _ in range(WARM_UP):

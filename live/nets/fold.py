@@ -1,4 +1,4 @@
-"""What is computed from weights alone is computed once: casts of stored halves, scales, batch norms after convolutions."""
+"""What depends on weights alone is computed once: casts of stored halves, scales, batch norms after convolutions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from live.nets.contract import Array
 from live.nets.graph import Graph, Node
-from live.nets.operators.call import Mixed, Value
+from live.nets.operators.call import MixedRowsError, Value
 from live.nets.plan import constants_of, fold_node, run_made
 
 
@@ -26,7 +26,7 @@ def fold(graph: Graph) -> Graph:
         if names and all(name in known for name in names) and node.op != "Shape":
             try:
                 made = fold_node(node, [known.get(name) for name in node.inputs], graph.opset)
-            except Mixed:
+            except MixedRowsError:
                 kept.append(node)
                 continue
             for name, tensor in zip(node.outputs, run_made(node, made, [value.tensor for value in made.takes])):
@@ -50,7 +50,7 @@ def merge_norms(graph: Graph) -> Graph:
         if conv is None or readers[conv.name] != 1 or conv.inputs[1] not in weights or len(node.outputs) > 1:
             continue
         bias = conv.inputs[2] if len(conv.inputs) > 2 else ""
-        if bias and bias not in weights or any(name not in weights for name in node.inputs[1:5]):
+        if (bias and bias not in weights) or any(name not in weights for name in node.inputs[1:5]):
             continue
         gain, shift, mean, variance = (weights[name].astype(np.float64) for name in node.inputs[1:5])
         factor = gain / np.sqrt(variance + node.attributes.get("epsilon", 1e-5))
@@ -63,6 +63,8 @@ def merge_norms(graph: Graph) -> Graph:
         merged[conv.name] = replace(conv, inputs=(conv.inputs[0], *names), outputs=node.outputs)
         gone.add(node.name)
     nodes = tuple(
-        merged.get(node.name, node) for node in graph.nodes if not (node.op == "BatchNormalization" and node.name in gone)
+        merged.get(node.name, node)
+        for node in graph.nodes
+        if not (node.op == "BatchNormalization" and node.name in gone)
     )
     return replace(graph, nodes=nodes, weights=weights)

@@ -20,7 +20,14 @@ Finder = Callable[[Chains, Node], bool]
 
 def fuse(graph: Graph) -> Graph:
     """Replace what is recognised. Returns: a graph that computes the same."""
-    finders: tuple[Finder, ...] = (find_standardise, find_group_norm, find_scaling, find_modulated, find_blur)
+    finders: tuple[Finder, ...] = (
+        find_standardise,
+        find_group_norm,
+        find_scaling,
+        find_lost_bias,
+        find_modulated,
+        find_blur,
+    )
     for finder in finders:
         chains = Chains(graph)
         for node in graph.nodes:
@@ -83,11 +90,18 @@ def find_group_norm(chains: Chains, node: Node) -> bool:
         return False
     lines = [chains.weight(chains.other(product, back.name)), chains.weight(chains.other(summed, product.name))]
     channels = int(target[1])
-    if any(line is None or line.size != channels or line.shape[-(target.size - 1)] != channels for line in lines if line is None or line.ndim >= target.size - 1):
+    if any(
+        line is None or line.size != channels or line.shape[-(target.size - 1)] != channels
+        for line in lines
+        if line is None or line.ndim >= target.size - 1
+    ):
         return False
     if any(line is None or line.ndim < target.size - 1 for line in lines) or channels % groups:
         return False
-    names = [chains.add_weight(f"{summed.name}.{kind}", np.asarray(line).reshape(-1)) for kind, line in zip(("gain", "shift"), lines)]
+    names = [
+        chains.add_weight(f"{summed.name}.{kind}", np.asarray(line).reshape(-1))
+        for kind, line in zip(("gain", "shift"), lines)
+    ]
     attributes = {"num_groups": groups, "epsilon": node.attributes.get("epsilon", 1e-5)}
     chains.replace(summed, Node("live.GroupNorm", (cut.inputs[0], *names), summed.outputs, attributes))
     return True
@@ -121,4 +135,15 @@ def find_scaling(chains: Chains, node: Node) -> bool:
     else:
         return False
     chains.replace(summed, made)
+    return True
+
+
+def find_lost_bias(chains: Chains, node: Node) -> bool:
+    """A convolution's bias that the instance norm after it takes away again; one pass over the picture less."""
+    if node.op != "Conv" or len(node.inputs) < 3 or chains.weight(node.inputs[2]) is None:
+        return False
+    norm = chains.only_reader(node.name, "live.Standardise") or chains.only_reader(node.name, "InstanceNormalization")
+    if norm is None or norm.inputs[0] != node.name or tuple(norm.attributes.get("axes", (2, 3))) != (2, 3):
+        return False
+    chains.replace(node, Node("Conv", node.inputs[:2], node.outputs, node.attributes))
     return True

@@ -58,7 +58,7 @@ def _behind_shapes(chains: Chains, name: str) -> tuple[Node | None, bool]:
 
 
 def _scaled_weight(chains: Chains, node: Node) -> tuple[Array, str] | None:
-    """weight (1, O, I, k, k) * style laid out as (1, 1, I, 1, 1). Returns: the weight and the style before that."""
+    """Weight (1, O, I, k, k) * style laid out as (1, 1, I, 1, 1). Returns: the weight and the style before that."""
     if node.op != "Mul":
         return None
     for first, second in (node.inputs, node.inputs[::-1]):
@@ -73,7 +73,7 @@ def _scaled_weight(chains: Chains, node: Node) -> tuple[Array, str] | None:
 
 
 def _demodulated(chains: Chains, node: Node) -> tuple[tuple[Array, str], float] | None:
-    """scaled * laid out (1 / sqrt(sum(scaled^2, in, height, width) + epsilon)). Returns: what scaled is, epsilon."""
+    """Scaled * laid out (1 / sqrt(sum(scaled^2, in, height, width) + epsilon)). Returns: what scaled is, epsilon."""
     for first, second in (node.inputs, node.inputs[::-1]):
         product, inverse = chains.maker(first), chains.maker(chains.root(second))
         scaled = None if product is None else _scaled_weight(chains, product)

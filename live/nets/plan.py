@@ -16,7 +16,7 @@ from torch import Tensor
 from live.errors import ModelError
 from live.nets.graph import MOST_ELEMENTS, Graph, Node
 from live.nets.operators import OPERATORS
-from live.nets.operators.call import Call, Made, Mixed, Value
+from live.nets.operators.call import Call, Made, MixedRowsError, Value
 
 HEAVY = {"Conv", "ConvTranspose", "live.ModulatedConv", "MatMul", "Gemm", "Einsum"}
 """Operators in which a network's work is; what comes after the last of them is done in float32."""
@@ -80,13 +80,13 @@ def _tensor(array: np.ndarray[Any, Any]) -> Tensor:
 
 
 def fold_node(node: Node, inputs: Sequence[Value | None], opset: int, dtype: torch.dtype = torch.float32) -> Made:
-    """An operator with what is known of its inputs. Raises: ModelError for an unknown operator; Mixed."""
+    """An operator with what is known of its inputs. Raises: ModelError for an unknown operator; MixedRowsError."""
     build = OPERATORS.get(node.op)
     if build is None:
         raise ModelError(f"the operator {node.op} ({node.name}) is not known to the torch backend; use onnxruntime")
     try:
         return build(Call(node, inputs, opset, dtype))
-    except (Mixed, ModelError):
+    except (MixedRowsError, ModelError):
         raise
     except Exception as error:  # attributes of the wrong kind, from a broken file
         raise ModelError(f"{node.op} ({node.name}) is broken: {' '.join(str(error).split())[:120]}") from None
@@ -126,21 +126,22 @@ def make_plan(
         plan = _Planner(graph, constants, dtype, wide | tail(graph), free=True).make(shapes)
         _try_rows(plan, graph, shapes, dtype)
         return plan
-    except Mixed:
+    except MixedRowsError:
         return _Planner(graph, constants, dtype, wide | tail(graph), free=False).make(shapes)
 
 
 def tail(graph: Graph) -> frozenset[str]:
     """Nodes after the last heavy one on their way: coordinates and colours, few numbers that half precision would
-    round to half a pixel."""
+    round to half a pixel.
+    """
     before: set[str] = set()
-    tail: set[str] = set()
+    after: set[str] = set()
     for node in reversed(graph.nodes):
         if node.op in HEAVY or before & set(node.outputs):
             before |= set(node.inputs)
         else:
-            tail.add(node.name)
-    return frozenset(tail)
+            after.add(node.name)
+    return frozenset(after)
 
 
 class _Planner:
@@ -171,7 +172,7 @@ class _Planner:
             self._add(node)
         outputs = [self._known[port.name] for port in self._graph.outputs]
         if any(value.rows not in (0, None) for value in outputs):
-            raise Mixed
+            raise MixedRowsError
         slots = tuple(self._output(value) for value in outputs)
         return Plan(
             _freeing(self._steps, set(slots)),
@@ -202,7 +203,7 @@ class _Planner:
 
     def _slot_of(self, value: Value, dtype: torch.dtype) -> int:
         """The slot of a value in the type a step wants; constants and casts are entered on first use."""
-        kind = dtype if value.floating and not value.exact else value.tensor.dtype
+        kind = dtype if value.floating else value.tensor.dtype
         key = (id(value), kind)
         if key in self._slots:
             return self._slots[key]
@@ -223,7 +224,7 @@ class _Planner:
 
 
 def _meta(value: Value, dtype: torch.dtype) -> Tensor:
-    kind = dtype if value.floating and not value.exact else value.tensor.dtype
+    kind = dtype if value.floating else value.tensor.dtype
     return torch.empty_like(value.tensor, dtype=kind, device="meta")
 
 
@@ -239,7 +240,7 @@ def _freeing(steps: Sequence[Step], kept: set[int]) -> tuple[Step, ...]:
 
 
 def _try_rows(plan: Plan, graph: Graph, shapes: Sequence[tuple[int, ...]], dtype: torch.dtype) -> None:
-    """Run the plan on shapes alone with three rows. Raises: Mixed when an output does not have three rows."""
+    """Run the plan on shapes alone with three rows. Raises: MixedRowsError when an output does not have three rows."""
     values: list[Any] = [None] * plan.slots
     for index, (port, shape) in enumerate(zip(graph.inputs, shapes)):
         kind = getattr(torch, port.dtype, torch.float32)
@@ -251,10 +252,10 @@ def _try_rows(plan: Plan, graph: Graph, shapes: Sequence[tuple[int, ...]], dtype
     try:
         outputs = run_steps(plan, values, shapes=True)
     except RuntimeError:
-        raise Mixed from None
+        raise MixedRowsError from None
     for tensor, shape, shared in zip(outputs, plan.shapes, plan.shared):
         if tuple(tensor.shape) != ((TRIED_ROWS * shape[0], *shape[1:]) if shape and not shared else shape):
-            raise Mixed
+            raise MixedRowsError
 
 
 def run_steps(plan: Plan, values: list[Any], *, shapes: bool = False) -> list[Tensor]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from live.nets.contract import Port
 from live.nets.graph import Graph
 from live.nets.plan import HEAVY
-from live.nets.precision import Choice, DeviceFacts, Verdict, choose, narrow_down, overflowing
+from live.nets.precision import Choice, DeviceFacts, Verdict, choose, ladder, narrow_down, overflowing
 from live.nets.torch_graph import TorchGraph
 from live.nets.torch_math import multiplying
 
@@ -103,7 +103,9 @@ def choose_precision(
     the answer for the next start, see `memory_key`.
     """
     facts = facts_of(device)
-    known = _recall(remember)
+    if len(ladder(facts)) == 1:
+        return Choice("fp32")
+    known = recall(remember)
     if known is not None:
         return known
     given = [tensor.to(device) for tensor in (calibration(graph.inputs) if inputs is None else inputs)]
@@ -138,7 +140,8 @@ def memory_key(digest: str, facts: DeviceFacts, version: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _recall(path: Path | None) -> Choice | None:
+def recall(path: Path | None) -> Choice | None:
+    """A choice made before; None where there is none that can be read."""
     if path is None or not path.is_file():
         return None
     try:

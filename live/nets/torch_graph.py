@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from live.errors import ModelError
+from live.nets.contract import Port
 from live.nets.fold import fold
 from live.nets.fuse import fuse
 from live.nets.graph import Graph, read_graph
@@ -45,7 +46,7 @@ class TorchGraph(nn.Module):
         self._open = any(None in port.shape[1:] for port in graph.inputs)
         self._weights = constants_of(graph)
         if not self._open:
-            self._plan(tuple((1, *port.shape[1:]) if port.shape[:1] == (None,) else port.shape for port in graph.inputs))  # type: ignore[arg-type]
+            self._plan(tuple(_one_row(port) for port in graph.inputs))
             self._weights = {}  # the host's copy is not needed again
 
     @property
@@ -134,6 +135,10 @@ class TorchGraph(nn.Module):
         self.register_parameter(entry, nn.Parameter(tensor.to(device), requires_grad=False))
         self._names[name] = entry
         return name
+
+
+def _one_row(port: Port) -> tuple[int, ...]:
+    return tuple(1 if size is None else size for size in port.shape)
 
 
 def prepare(graph: Graph) -> Graph:

@@ -31,7 +31,7 @@ def multiplying(*, tf32: bool, tune: bool = False) -> Iterator[None]:
 
 
 def _places() -> list[tuple[Any, str]]:
-    """torch 2.9 brought fp32_precision; mixing it with the older switches raises, so only one kind is touched."""
+    """Torch 2.9 brought fp32_precision; mixing it with the older switches raises, so only one kind is touched."""
     backends: Any = torch.backends
     if hasattr(backends.cuda.matmul, "fp32_precision") and hasattr(backends.cudnn, "conv"):
         return [(backends.cuda.matmul, "fp32_precision"), (backends.cudnn.conv, "fp32_precision")]

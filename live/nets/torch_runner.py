@@ -13,7 +13,8 @@ import torch
 
 from live.errors import ModelError
 from live.nets.contract import Array, Port, count_rows
-from live.nets.torch_graph import TorchGraph, load_module
+from live.nets.graph import Graph, read_graph
+from live.nets.torch_graph import TorchGraph, prepare
 from live.nets.torch_math import multiplying
 
 
@@ -23,12 +24,21 @@ class TorchRunner:
     backend = "torch"
 
     def __init__(
-        self, path: Path, device: str = "cpu", precision: str = "fp32", wide: frozenset[str] = frozenset()
+        self,
+        model: Path | Graph,
+        device: str = "cpu",
+        precision: str = "fp32",
+        wide: frozenset[str] = frozenset(),
     ) -> None:
-        """Load. Args: precision fp32, tf32, fp16 or bf16; wide names nodes that stay float32. Raises: ModelError."""
+        """Load an ONNX file, or take a prepared graph.
+
+        Args: precision fp32, tf32, fp16 or bf16; wide names nodes that stay float32.
+        Raises: ModelError, one line.
+        """
         self.precision = precision
         self.device = torch.device(device)
-        self._module: TorchGraph | None = load_module(path, device=self.device, precision=precision, wide=wide)
+        graph = prepare(read_graph(model)) if isinstance(model, Path) else model
+        self._module: TorchGraph | None = TorchGraph(graph, precision=precision, wide=wide).to(self.device).eval()
         self.inputs: tuple[Port, ...] = self._module.graph.inputs
         self.outputs: tuple[Port, ...] = self._module.graph.outputs
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 import torch
 from torch import Tensor
 
+from live.errors import ModelError
 from live.nets.contract import Port
 from live.nets.graph import Graph, Node, read_graph
 from live.nets.plan import constants_of, tail
@@ -34,12 +34,16 @@ VERSION = 1
 
 def folder() -> Path:
     """Where the files are: `cache/networks` in $LIVE_HOME, or `networks` in the platform's folder for caches."""
+    import platformdirs
+
     home = os.environ.get("LIVE_HOME")
     return (Path(home) / "cache" if home else Path(platformdirs.user_cache_dir("live", appauthor=False))) / "networks"
 
 
 def digest_of(path: Path) -> str:
-    """A model file's sha256; 0.3 to 1 s for half a gigabyte."""
+    """A model file's sha256; 0.3 to 1 s for half a gigabyte. Raises: ModelError when there is no such file."""
+    if not path.is_file():
+        raise ModelError(f"no model file {path}; live models list shows what there is")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -52,21 +56,27 @@ def load_prepared(
     digest: str | None = None,
     place: Path | None = None,
 ) -> Graph:
-    """A model prepared for torch, from the cache where it is there, else made and kept.
+    """A model prepared for torch, from the cache where it is there, else made and kept (float32: only made).
 
     Args: digest: the file's sha256 where it is known already; place: the cache's folder.
     Returns: a graph whose weights have the precision's type.
     Raises: ModelError, one line, when the model is needed and is none.
     """
-    key = json.dumps([digest or digest_of(path), VERSION, str(DTYPES[precision]), sorted(wide)])
-    name = hashlib.sha256(key.encode()).hexdigest()[:32]
-    file = (place or folder()) / f"{name}.safetensors"
+    if DTYPES[precision] == torch.float32:
+        return prepare(read_graph(path))
+    file = file_for(digest or digest_of(path), precision, wide, place)
     kept = read_kept(file)
     if kept is not None:
         return kept
     graph = with_precision(prepare(read_graph(path)), precision, wide)
     keep(graph, file)
     return graph
+
+
+def file_for(digest: str, precision: str, wide: frozenset[str], place: Path | None = None) -> Path:
+    """Where a model with this hash is kept at a precision."""
+    key = json.dumps([digest, VERSION, str(DTYPES[precision]), sorted(wide)])
+    return (place or folder()) / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.safetensors"
 
 
 def with_precision(graph: Graph, precision: str, wide: frozenset[str] = frozenset()) -> Graph:
@@ -139,7 +149,7 @@ def _check(text: str, weights: Mapping[str, Tensor]) -> int:
     for name in sorted(weights):
         tensor = weights[name]
         if tensor.numel():
-            check = zlib.crc32(tensor.contiguous().reshape(-1).view(torch.uint8).numpy(), check)
+            check = zlib.crc32(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data, check)
     return check
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from live.bench.twins.builder import LEAKY, Net
@@ -76,7 +78,7 @@ def simswap(net: Net, width: float, size: int = 256) -> None:
     source = net.input("source", ["N", 512])
     target = net.input("target", ["N", 3, size, size])
     x = net.node("Relu", net.norm(net.conv(reflected(net, target, 3), 3, c[0], 7, pads=0), c[0]))
-    for into, out in zip(c, c[1:]):
+    for into, out in pairwise(c):
         x = net.node("Relu", net.norm(net.conv(x, into, out, 3, stride=2), out))
     deep = size >= 512
     if deep:

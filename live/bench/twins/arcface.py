@@ -9,7 +9,8 @@ DEPTHS = (3, 4, 14, 3)
 
 def arcface(net: Net, width: float, size: int = 112) -> None:
     """`input.1` RGB -1..1, any number of rows; `683` an embedding of 512. Batch norms after convolutions are merged,
-    as exporters do; those before stay. Source: the published iResNet of the ArcFace authors."""
+    as exporters do; those before stay. Source: the published iResNet of the ArcFace authors.
+    """
     c = [max(4, int(n * width)) for n in (64, 64, 128, 256, 512)]
     x = net.input("input.1", ["None", 3, size, size])
     x = _prelu(net, net.conv(x, 3, c[0], 3), c[0])

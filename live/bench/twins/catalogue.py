@@ -47,9 +47,7 @@ TWINS: dict[str, Twin] = {
     "ghost_1_256": Twin(swapper(256)),
     "hififace_unofficial_256": Twin(swapper(256)),
     "simswap_unofficial_512": Twin(
-        interface(
-            (("input", (1, 3, 512, 512)), ("onnx::Gemm_1", (1, 512))), (("output", (1, 3, 512, 512)),), "Sigmoid"
-        )
+        interface((("input", (1, 3, 512, 512)), ("onnx::Gemm_1", (1, 512))), (("output", (1, 3, 512, 512)),), "Sigmoid")
     ),
     "blendswap_256": Twin(
         interface(

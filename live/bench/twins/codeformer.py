@@ -76,7 +76,9 @@ def _group_norm(net: Net, x: str, channels: int, side: int) -> str:
     """Exported as an instance norm over groups laid out as lines, then scale and shift per channel."""
     groups = math.gcd(32, channels)
     y = net.reshape(x, 0, groups, -1)
-    y = net.node("InstanceNormalization", y, net.constant(np.ones(groups)), net.constant(np.zeros(groups)), epsilon=1e-6)
+    y = net.node(
+        "InstanceNormalization", y, net.constant(np.ones(groups)), net.constant(np.zeros(groups)), epsilon=1e-6
+    )
     y = net.reshape(y, 1, channels, side, side)
     y = net.node("Mul", y, net.drawn(channels, 1, 1, spread=0.05, mean=1.0))
     return str(net.node("Add", y, net.drawn(channels, 1, 1, spread=0.05)))
@@ -104,9 +106,7 @@ def _attention(net: Net, x: str, channels: int, side: int) -> str:
 
 def _steered(net: Net, feature: str, x: str, channels: int, weight: str, side: int) -> str:
     y = _block(net, net.node("Concat", feature, x, axis=1), 2 * channels, channels, side)
-    lines = [
-        net.conv(net.leaky(net.conv(y, channels, channels, 3)), channels, channels, 3, gain=0.1) for _ in range(2)
-    ]
+    lines = [net.conv(net.leaky(net.conv(y, channels, channels, 3)), channels, channels, 3, gain=0.1) for _ in range(2)]
     change = net.node("Add", net.node("Mul", x, lines[0]), lines[1])
     return str(net.node("Add", x, net.node("Mul", change, weight)))
 

@@ -1,4 +1,4 @@
-"""hyperswap_256's shape: a U-net reads the target, eight levels of adaptive modulation write the face, a small net masks.
+"""hyperswap_256's shape: a U-net reads the target, eight levels of modulation write the face, a small net masks.
 
 Source: layers and sizes of facefusion-labs' published definition with the settings of its README (two blocks a level,
 16 filters in the masker).
@@ -7,6 +7,7 @@ Source: layers and sizes of facefusion-labs' published definition with the setti
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from live.bench.twins.builder import Net
 
@@ -26,7 +27,7 @@ def hyperswap(net: Net, width: float, size: int = 256) -> None:
     first = c(1024)
     x = net.node("DepthToSpace", net.conv(column, SOURCE, 4 * first, 3, gain=250.0), blocksize=2, mode="CRD")
     channels = [c(n) for n in (1024, 1024, 1024, 1024, 512, 256, 128, 64)] + [3]
-    for level, (into, out) in enumerate(zip(channels, channels[1:])):
+    for level, (into, out) in enumerate(pairwise(channels)):
         feature, depth = features[level]
         x = _level(net, x, source, feature, into, out, depth)
         if level < 7:
@@ -42,7 +43,7 @@ def hyperswap(net: Net, width: float, size: int = 256) -> None:
 def _unet(net: Net, x: str, channels: list[int]) -> list[tuple[str, int]]:
     """Features from coarse to fine with their channels: the bottleneck, every step up, and the last one doubled."""
     down: list[tuple[str, int]] = []
-    for into, out in zip(channels, channels[1:]):
+    for into, out in pairwise(channels):
         x = net.leaky(net.norm(net.conv(x, into, out, 4, stride=2, pads=1, bias=False), out), 0.1)
         down.append((x, out))
     features = [down[-1]]

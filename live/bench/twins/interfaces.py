@@ -19,7 +19,8 @@ def interface(inputs: Ports, outputs: Ports, last: str = "Tanh") -> Callable[[Ne
     """A twin that reads every input and writes every output; last is the operator that bounds pictures."""
 
     def write(net: Net, width: float) -> None:
-        pictures, vectors = [], []
+        pictures: list[tuple[str, Shape]] = []
+        vectors: list[tuple[str, Shape]] = []
         for name, shape in inputs:
             value = net.input(name, shape)
             (pictures if len(shape) == 4 else vectors).append((value, shape))
@@ -55,7 +56,7 @@ def _write(net: Net, features: list[tuple[str, int]], style: str | None, shape: 
         line = net.node("Add", line, style)
     sizes = [int(size) for size in shape if not isinstance(size, str)]
     line = net.linear(line, BODY, math.prod(sizes))
-    return line if len(shape) == 2 and isinstance(shape[0], str) else net.reshape(line, -1, *sizes[-(len(shape) - 1):])
+    return line if len(shape) == 2 and isinstance(shape[0], str) else net.reshape(line, -1, *sizes[-(len(shape) - 1) :])
 
 
 def _write_picture(net: Net, features: list[tuple[str, int]], style: str | None, shape: Shape, last: str) -> str:

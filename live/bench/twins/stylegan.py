@@ -44,7 +44,9 @@ def modulated(
     return str(net.node("Conv", x, weight, kernel_shape=[kernel] * 2, pads=[kernel // 2] * 4, group=1))
 
 
-def filtered(net: Net, x: str, channels: int, size: int, pads: tuple[int, int], *, up: int = 1, gain: float = 1.0) -> str:
+def filtered(
+    net: Net, x: str, channels: int, size: int, pads: tuple[int, int], *, up: int = 1, gain: float = 1.0
+) -> str:
     """upfirdn2d in plain operators: every channel a picture of its own, zeros put in, padded, blurred."""
     x = net.reshape(x, channels, size, 1, size, 1, 1)
     if up > 1:
@@ -120,7 +122,8 @@ def _gpen_colour(net: Net, x: str, style: str, into: int, style_size: int) -> st
 
 def gfpgan(net: Net, width: float, size: int = 512) -> None:
     """GFPGAN v1 clean: `input` and `output` RGB -1..1, one row; a U-net gives each layer its style and half of its
-    channels a scale and a shift; the noise is stored in the file."""
+    channels a scale and a shift; the noise is stored in the file.
+    """
 
     def c(at: int) -> int:
         return channels_at(at, 2, width)

@@ -6,14 +6,14 @@ makes a tensor from host numbers.
 
 Rows: a network's batch dimension is freed by following, from value to value, which axis counts the rows. At load every
 shape is that of one row; an axis that counts rows may hold k per row (heads of an attention), then it has N * k
-entries, row by row. An operator that would mix rows raises `Mixed`; such a network is run row by row.
+entries, row by row. An operator that would mix rows raises `MixedRowsError`; such a network is run row by row.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -23,7 +23,7 @@ from live.errors import ModelError
 from live.nets.graph import Node
 
 
-class Mixed(Exception):
+class MixedRowsError(Exception):
     """An operator reads across rows, or where they are cannot be told."""
 
 
@@ -36,8 +36,6 @@ class Value:
     constant: bool = False
     rows: int | None = None
     """The axis that counts rows; None: the same for all rows."""
-    exact: bool = False
-    """A constant that stays float32 at every precision."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -72,7 +70,6 @@ class Call:
     opset: int
     dtype: torch.dtype = torch.float32
     """The type of floats in this step."""
-    scratch: dict[str, Any] = field(default_factory=dict)
 
     def value(self, index: int) -> Value:
         """An input that has to be there."""
@@ -136,9 +133,9 @@ def axis_of(axis: int, rank: int) -> int:
 
 
 def keep_off(value: Value, axes: Sequence[int]) -> None:
-    """Raises: Mixed when one of the axes counts rows."""
+    """Raises: MixedRowsError when one of the axes counts rows."""
     if value.rows is not None and value.rows in axes:
-        raise Mixed
+        raise MixedRowsError
 
 
 def spread(tensor: Tensor, axis: int, count: int) -> Tensor:
@@ -153,32 +150,35 @@ def broadcast_rows(values: Sequence[Value]) -> tuple[int | None, dict[int, int]]
 
     Returns: the axis of the result, and for each input that has to be spread first (same for all rows, but as long as
     the rows' axis for one row) its index and axis.
-    Raises: Mixed when inputs disagree.
+    Raises: MixedRowsError when inputs disagree.
     """
     rank = max((len(value.shape) for value in values), default=0)
     axes = {value.rows + rank - len(value.shape) for value in values if value.rows is not None}
     if not axes:
         return None, {}
     if len(axes) > 1:
-        raise Mixed
+        raise MixedRowsError
     axis = axes.pop()
     sizes = [value.shape[axis - rank + len(value.shape)] if axis >= rank - len(value.shape) else 1 for value in values]
     longest = max(sizes)
     shared: dict[int, int] = {}
     for index, (value, size) in enumerate(zip(values, sizes)):
         if value.rows is not None and size != longest:
-            raise Mixed
+            raise MixedRowsError
         if value.rows is None and size > 1:
             shared[index] = axis - rank + len(value.shape)
     return axis, shared
 
 
 def reshape_rows(value: Value, target: Sequence[int]) -> int | None:
-    """The axis that counts rows after the entries of a value for one row are laid out as `target`. Raises: Mixed."""
+    """The axis that counts rows after the entries of a value for one row are laid out as `target`.
+
+    Raises: MixedRowsError.
+    """
     if value.rows is None:
         return None
     before = math.prod(value.shape[: value.rows])
     for axis in range(len(target)):
         if math.prod(target[:axis]) == before:
             return axis
-    raise Mixed
+    raise MixedRowsError

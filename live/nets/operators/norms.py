@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from live.errors import ModelError
-from live.nets.operators.call import Call, Made, Mixed, Value, keep_off, operator
+from live.nets.operators.call import Call, Made, MixedRowsError, Value, keep_off, operator
 from live.nets.operators.pictures import CONVOLUTIONS, TRANSPOSED, padder, window
 from live.nets.operators.shapes import same
 
@@ -40,6 +40,19 @@ def scaled(x: Tensor, mean: Tensor, inverse: Tensor, gain: Tensor | None, shift:
     return torch.addcmul(offset.to(x.dtype), x, factor.to(x.dtype))
 
 
+def standardised(x: Tensor, axes: list[int], epsilon: float, gain: Tensor | None, shift: Tensor | None) -> Tensor:
+    """(x - mean) / sqrt(variance + epsilon) * gain + shift along axes."""
+    if x.is_cuda and len(x) == 1 and axes == [2, 3] and x.dim() == 4 and gain is not None and shift is not None:
+        return one_picture(x, epsilon, gain, shift)
+    return scaled(x, *moments(x, axes, epsilon), gain, shift)
+
+
+def one_picture(x: Tensor, epsilon: float, gain: Tensor, shift: Tensor) -> Tensor:
+    """An instance norm of one row is a batch norm of one row: two kernels instead of fifteen, mostly tiny, ones."""
+    weight, bias = (line.expand(1, x.shape[1], 1, 1).reshape(-1).float() for line in (gain, shift))
+    return torch.batch_norm(x, weight, bias, None, None, True, 0.0, epsilon, torch.backends.cudnn.enabled)
+
+
 @operator("live.Standardise")
 def _standardise(call: Call) -> Made:
     """(x - mean) / sqrt(variance + epsilon) along `axes`, then * input 2 + input 3 where they are there."""
@@ -51,7 +64,7 @@ def _standardise(call: Call) -> Made:
             continue
         placed = None if other.rows is None else other.rows + len(value.shape) - len(other.shape)
         if len(other.shape) > len(value.shape) or placed not in (None, value.rows):
-            raise Mixed
+            raise MixedRowsError
     epsilon = call.get("epsilon", 1e-5)
     takes = [item for item in (value, gain, shift) if item is not None]
     has_gain = gain is not None
@@ -59,7 +72,7 @@ def _standardise(call: Call) -> Made:
     def run(x: Tensor, *rest: Tensor) -> Tensor:
         first = rest[0] if has_gain else None
         second = rest[-1] if len(rest) > has_gain else None
-        return scaled(x, *moments(x, axes, epsilon), first, second)
+        return standardised(x, axes, epsilon, first, second)
 
     return Made(run, takes, [value.rows], same)
 
@@ -74,7 +87,7 @@ def _instance(call: Call) -> Made:
     gain, shift = (Value(call.fixed(index).reshape(column), constant=True) for index in (1, 2))
 
     def run(x: Tensor, g: Tensor, s: Tensor) -> Tensor:
-        return scaled(x, *moments(x, axes, epsilon), g, s)
+        return standardised(x, axes, epsilon, g, s)
 
     return Made(run, [value, gain, shift], [value.rows], same)
 
@@ -89,12 +102,11 @@ def _group(call: Call) -> Made:
     if gain.numel() == groups != channels:  # until opset 20 one number per group
         gain, shift = (line.repeat_interleave(channels // groups) for line in (gain, shift))
     lines = [Value(line.contiguous(), constant=True) for line in (gain, shift)]
-    rank = len(value.shape)
+    rank, each = len(value.shape), channels // groups
 
     def run(x: Tensor, g: Tensor, s: Tensor) -> Tensor:
-        cut = x.unflatten(1, (groups, channels // groups))
+        cut = x.unflatten(1, (groups, each))  # type: ignore[no-untyped-call]
         mean, inverse = moments(cut, list(range(2, rank + 1)), epsilon)
-        each = channels // groups
         mean, inverse = (
             item.reshape(-1, groups, 1).expand(-1, -1, each).reshape(-1, channels, *(1,) * (rank - 2))
             for item in (mean, inverse)
@@ -119,7 +131,11 @@ def _layer(call: Call) -> Made:
         for index in (1, 2)
         if call.optional(index) is not None
     ]
-    return Made(lambda x, *rest: F.layer_norm(x, shape, *rest, eps=epsilon), [value, *lines], [value.rows], same)
+
+    def run(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+        return F.layer_norm(x, shape, weight, bias, epsilon)
+
+    return Made(run, [value, *lines], [value.rows], same)
 
 
 @operator("BatchNormalization")
@@ -129,9 +145,7 @@ def _batch(call: Call) -> Made:
     gain, shift, mean, variance = (call.fixed(index).to(torch.float64) for index in range(1, 5))
     factor = gain / torch.sqrt(variance + call.get("epsilon", 1e-5))
     column = (-1, *(1,) * (len(value.shape) - 2))
-    lines = [
-        Value(line.to(torch.float32).reshape(column), constant=True) for line in (factor, shift - mean * factor)
-    ]
+    lines = [Value(line.to(torch.float32).reshape(column), constant=True) for line in (factor, shift - mean * factor)]
     return Made(lambda x, f, o: torch.addcmul(o, x, f), [value, *lines], [value.rows], same)
 
 
@@ -160,7 +174,7 @@ def _modulated(call: Call) -> Made:
     transposed = bool(call.get("transposed", 0))
     into = weight.shape[0] if transposed else weight.shape[1]
     if style.tensor.numel() != into or style.rows not in (None, 0) or len(value.shape) != 4:
-        raise Mixed
+        raise MixedRowsError
     strides, dilations, before, after = window(call, value, list(weight.shape[2:]))
     if transposed and before != after:
         raise ModelError(f"ConvTranspose ({call.node.name}) with uneven padding is not run here")
@@ -169,10 +183,13 @@ def _modulated(call: Call) -> Made:
     inner = before if pad is None else [0, 0]
     epsilon = call.get("epsilon", None)
     takes = [value, weight, style]
+    largest = 1.0
     if epsilon is not None:
         energy = call.fixed(1).to(torch.float64).square().sum((2, 3))
         energy = energy if transposed else energy.T
-        takes.append(Value(energy.to(torch.float32).contiguous(), constant=True, exact=True))  # (I, O)
+        # Brought to 1 at most: as stored in half precision it must neither overflow nor vanish.
+        largest = float(energy.max()) or 1.0
+        takes.append(Value((energy / largest).to(torch.float32).contiguous(), constant=True))  # (I, O)
 
     def run(x: Tensor, w: Tensor, s: Tensor, *rest: Tensor) -> Tensor:
         s = s.reshape(-1, into)
@@ -183,8 +200,7 @@ def _modulated(call: Call) -> Made:
         else:
             y = CONVOLUTIONS[4](x if pad is None else pad(x), w, None, strides, inner, dilations)
         if rest:
-            wide = s.float()
-            scale = torch.rsqrt(wide.square() @ rest[0] + epsilon)
+            scale = torch.rsqrt((s.float().square() @ rest[0].float()) * largest + epsilon)
             y = y * scale.to(y.dtype)[:, :, None, None]
         return y
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from live.errors import ModelError
-from live.nets.operators.call import Call, Made, Mixed, Value, keep_off, operator
+from live.nets.operators.call import Call, Made, MixedRowsError, Value, keep_off, operator
 from live.nets.operators.shapes import one
 
 CONVOLUTIONS: dict[int, Callable[..., Tensor]] = {3: F.conv1d, 4: F.conv2d, 5: F.conv3d}
@@ -59,7 +59,7 @@ def _conv(call: Call) -> Made:
     takes = [item for item in (value, weight, bias) if item is not None]
     if weight.rows is None:
         if bias is not None and bias.rows is not None:
-            raise Mixed
+            raise MixedRowsError
 
         def run(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
             return convolve(x if pad is None else pad(x), w, b, strides, inner, dilations, groups)
@@ -67,7 +67,7 @@ def _conv(call: Call) -> Made:
         return Made(run, takes, [value.rows])
     keep_off(weight, range(1, len(weight.shape)))
     if bias is not None:
-        raise Mixed
+        raise MixedRowsError
     out, per_row = weight.shape[0], value.shape[0]
 
     def run_per_row(x: Tensor, w: Tensor) -> Tensor:
@@ -75,13 +75,11 @@ def _conv(call: Call) -> Made:
         x = x.expand(count, *x.shape[1:]) if x.shape[0] == 1 else x
         x = x if pad is None else pad(x)
         # Each row has its own weights: rows become groups of one convolution.
-        result = convolve(
-            x.reshape(1, -1, *x.shape[2:]), w, None, strides, inner, dilations, groups * count
-        )
+        result = convolve(x.reshape(1, -1, *x.shape[2:]), w, None, strides, inner, dilations, groups * count)
         return result.reshape(count, out, *result.shape[2:])
 
     if per_row != 1:
-        raise Mixed
+        raise MixedRowsError
     return Made(run_per_row, takes, [0])
 
 
@@ -101,8 +99,7 @@ def _conv_transpose(call: Call) -> Made:
     # torch cuts the same at both ends: the rest is cut afterwards.
     inner = [min(pair) for pair in zip(before, after)]
     cuts = tuple(
-        slice(start - least, None if end == least else least - end)
-        for start, end, least in zip(before, after, inner)
+        slice(start - least, None if end == least else least - end) for start, end, least in zip(before, after, inner)
     )
     even = before == after
     takes = [item for item in (value, weight, bias) if item is not None]
@@ -118,7 +115,7 @@ def _conv_transpose(call: Call) -> Made:
         return Made(run, takes, [value.rows])
     keep_off(weight, range(1, len(weight.shape)))
     if bias is not None or value.shape[0] != 1:
-        raise Mixed
+        raise MixedRowsError
     into, out = weight.shape[0], weight.shape[1] * groups
 
     def run_per_row(x: Tensor, w: Tensor) -> Tensor:

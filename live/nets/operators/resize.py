@@ -36,9 +36,7 @@ def _resize(call: Call) -> Made:
         return x.new_empty((*x.shape[:2], *new))
 
     if mode == "nearest":
-        lines = {
-            axis: nearest_line(value.shape[axis], sizes[axis], scales[axis], where, rounding) for axis in changed
-        }
+        lines = {axis: nearest_line(value.shape[axis], sizes[axis], scales[axis], where, rounding) for axis in changed}
         if spatial and exact and all(_is_floor(lines[axis], value.shape[axis], sizes[axis]) for axis in changed):
             return one(value, lambda x: F.interpolate(x, new, mode="nearest"), value.rows, shape)
         return _look_up(value, lines)
@@ -88,14 +86,17 @@ def _sizes(call: Call, value: Value) -> tuple[list[float], list[int]]:
 
 
 def places(size: int, new: int, scale: float, where: str) -> Tensor:
-    """Where the new entries lie between the old ones, (new,) float64. Source: the Resize operator's definition."""
-    line = torch.arange(new, dtype=torch.float64)
+    """Where the new entries lie between the old ones, (new,) float32. Source: the Resize operator's definition.
+
+    float32 because ONNX Runtime's are: where rounding is a toss-up, both toss the same.
+    """
+    line = torch.arange(new, dtype=torch.float32)
     if where == "asymmetric":
         return line / scale
     if where == "align_corners":
         return line * (size - 1) / max(new - 1, 1)
     if where == "pytorch_half_pixel" and new == 1:
-        return torch.zeros(1, dtype=torch.float64)
+        return torch.zeros(1)
     if where == "tf_half_pixel_for_nn":
         return (line + 0.5) / scale
     if where in HALF:
@@ -144,7 +145,7 @@ def _matrix(call: Call, size: int, new: int, scale: float, mode: str, where: str
         near = [((a + 2) * d - (a + 3)) * d * d + 1 for d in (part, 1 - part)]
         far = [((a * d - 5 * a) * d + 8 * a) * d - 4 * a for d in (1 + part, 2 - part)]
         weights = {-1: far[0], 0: near[0], 1: near[1], 2: far[1]}
-    matrix = torch.zeros(size, new, dtype=torch.float64)
+    matrix = torch.zeros(size, new)
     columns = torch.arange(new)
     for offset, weight in weights.items():
         rows = first + offset
@@ -153,4 +154,4 @@ def _matrix(call: Call, size: int, new: int, scale: float, mode: str, where: str
         matrix.index_put_((rows.clamp(0, size - 1).to(torch.int64), columns), kept, accumulate=True)
     if call.get("exclude_outside", 0):
         matrix = matrix / matrix.sum(0)
-    return matrix.to(torch.float32)
+    return matrix
