@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from live.arguments import Lines, Parser, add_command, count, interrupt, seconds, size_px
-from live.arguments import Lines, Parser, add_command, count, interrupt, seconds
 from live.bench.precision_wish import add_arguments as add_precision_arguments
 from live.bench.precision_wish import wish_of
 from live.config import load_preset
