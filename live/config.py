@@ -93,6 +93,7 @@ class NetsKeys(Section):
     boost: Annotated[int, Field(ge=1, le=4)]
     restorer_blend: Annotated[float, Field(ge=0, le=1)]
     restorer_every: Annotated[int, Field(ge=1, le=10)]
+    compile: bool
     build_limit_s: Annotated[float, Field(ge=1, le=86400)]
 
 

@@ -93,6 +93,7 @@ def _build(preset: Preset, chosen: Chosen | None, place: Place, rung: int, allow
         steadiness=faces.steadiness,
         mask_steadiness=faces.mask_steadiness,
         most=min(allowance.most, max(faces.most, 1)),
+        compiles=preset.nets.compile,
     )
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from live.faces import landmarker, masker
 from live.faces.landmarker import EYE_CORNERS, MESH_POINTS
 from live.faces.smoothing import SLOWEST_HZ, SPEED_CUTOFF_HZ, SPEED_GAIN
-from live.pixels import device as pixels
+from live.pixels.device import Pyramid, inverted
 
 POINTS = 478
 LONGEST_S = 0.5
@@ -65,15 +65,12 @@ class Look:
         self.value = torch.zeros(tracks, POINTS, 3, device=device)
         self.speed = torch.zeros(tracks, POINTS, 3, device=device)
 
-    def __call__(self, pictures: Tensor, where: Where) -> Looked:
-        """Look at N regions.
-
-        Args: pictures (N, 3, S, S) BGR 0..255.
-        """
+    def __call__(self, pyramid: Pyramid, where: Where) -> Looked:
+        """Look at N regions. Args: pyramid of (N, 3, S, S) BGR 0..255."""
         fresh = where.fresh[:, None, None] > 0
         known = torch.where(fresh, where.landmarks, self.raw[where.track])
         matrices = patch_from_landmarks(known, where.corner)
-        patches = pixels.cut(pictures, matrices, landmarker.SIDE_PX).round().byte().permute(0, 2, 3, 1)
+        patches = pyramid.cut(matrices, landmarker.SIDE_PX).round().byte().permute(0, 2, 3, 1)
         landmarks, score = self._network(patches)
         raw = _in_frame(landmarks.float() * landmarker.SIDE_PX, matrices, where.corner)
         sane = torch.isfinite(raw).flatten(1).all(dim=1)
@@ -112,13 +109,13 @@ class Cover:
         self._network, self._strength = network, strength
         self.last = torch.zeros(tracks, masker.SIDE_PX, masker.SIDE_PX, device=device)
 
-    def __call__(self, pictures: Tensor, landmarks: Tensor, where: Where) -> tuple[Tensor, Tensor]:
+    def __call__(self, pyramid: Pyramid, landmarks: Tensor, where: Where) -> tuple[Tensor, Tensor]:
         """Return masks (N, 128, 128) 0..1, 1 where the face is seen, and matrices (N, 2, 3) region px -> mask px.
 
-        Args: pictures (N, 3, S, S) BGR 0..255; landmarks (N, 478, 3) px of the frame.
+        Args: pyramid of (N, 3, S, S) BGR 0..255; landmarks (N, 478, 3) px of the frame.
         """
         matrices = mask_patch(landmarks, where.corner)
-        patches = pixels.cut(pictures, matrices, masker.SIDE_PX).round().byte().permute(0, 2, 3, 1)
+        patches = pyramid.cut(matrices, masker.SIDE_PX).round().byte().permute(0, 2, 3, 1)
         masks = self._network(patches)[0].float()
         masks = torch.where(torch.isfinite(masks).flatten(1).all(dim=1)[:, None, None], masks, 1)
 
@@ -192,8 +189,8 @@ def _placed(turn: Tensor, scale: Tensor, centre: Tensor, middle_px: float, corne
 
 def _in_frame(landmarks: Tensor, matrices: Tensor, corner: Tensor) -> Tensor:
     """Bring landmarks (N, 478, 3) px of patches back to the frame."""
-    back = pixels.inverted(matrices)
-    scale = (back[:, 0, 0] * back[:, 1, 1] - back[:, 0, 1] * back[:, 1, 0]).abs().sqrt()
+    back = inverted(matrices)
+    scale = back[:, :, 0].square().sum(dim=1).sqrt()
     flat = landmarks[..., :2] @ back[:, :, :2].transpose(1, 2) + back[:, None, :, 2] + corner[:, None]
     return torch.cat([flat, landmarks[..., 2:] * scale[:, None, None]], dim=2)
 

@@ -6,6 +6,7 @@ and an event has always happened. Knows nothing about networks or faces.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -14,8 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from live.nets.files import nets_folder
+
 CAPTURE_LOCK = threading.Lock()
 """One graph is captured at a time in this process."""
+MOST_SHAPES = 64
+"""Shapes that one function is compiled for: slot sizes times faces of a batch times variants."""
 
 
 class Place:
@@ -50,6 +55,18 @@ class Place:
     def bytes(self, *shape: int) -> Tensor:
         """Return device memory (uint8, zeroed)."""
         return torch.zeros(shape, dtype=torch.uint8, device=self.device)
+
+    def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function of tensors whose small operations are fused into few kernels; on the CPU itself.
+
+        Takes half a minute per shape at the first call, and seconds where a start before has done it.
+        """
+        if not self.is_cuda:
+            return function
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(nets_folder() / "compiled"))
+        dynamo: Any = torch._dynamo.config
+        dynamo.recompile_limit = max(dynamo.recompile_limit, MOST_SHAPES)
+        return torch.compile(function, fullgraph=True, dynamic=False)
 
     def capture(self, work: Callable[[], None], stream: Any) -> Callable[[], None]:
         """Return what repeats `work`: a CUDA graph of it, on the CPU `work` itself.

@@ -7,7 +7,7 @@ nothing about faces.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -43,6 +43,12 @@ class Layout:
         """The planes of one slot."""
         shapes = plane_shapes(self.format, self.side_px, self.side_px)
         return tuple(Field(f"plane{number}", shape, "uint8") for number, shape in enumerate(shapes))
+
+
+LEVELS = 5
+"""Of a pyramid: the smallest has a sixteenth of the side, for faces as large as the largest slot."""
+_FINEST = 0.6
+"""Patch px per slot px below which a picture is halved first, as host.cut_patch."""
 
 
 def slot_px(width_px: int, height_px: int) -> int | None:
@@ -111,50 +117,77 @@ class Converter:
         return found | {f"plane{at}": _blended(planes[f"plane{at}"], new, rest) for at, new in ((1, u), (2, v))}
 
 
-def cut(pictures: Tensor, matrices: Tensor, side_px: int, *, border: bool = False, levels: int = 4) -> Tensor:
-    """Cut aligned patches out of pictures without aliasing.
+class Sampler:
+    """Cuts patches out of slots of one size and brings them back. Holds its constants on the device."""
 
-    Args: pictures (N, C, S, S); matrices (N, 2, 3) picture px -> patch px, as host.cut_patch; border: what lies outside
-        continues the border, else it is black; levels of halving.
-    Returns: (N, C, side_px, side_px).
-    Source: sampling between the two nearest levels of a pyramid of halves (trilinear, Williams 1983).
-    """
-    back = inverted(matrices)
-    scale = back[:, :, :2].square().sum(dim=1).mean(dim=-1).sqrt()  # picture px per patch px
-    level = torch.log2(scale.clamp(min=1.0)).clamp(max=levels - 1)
-    place = torch.arange(side_px, dtype=torch.float32, device=pictures.device)
-    rows, columns = torch.meshgrid(place, place, indexing="ij")
-    grid = torch.stack([columns, rows, torch.ones_like(rows)], dim=-1)  # (side, side, 3)
-    where = torch.einsum("ijk,nak->nija", grid, back)  # px of the picture
-    found, halved, padding = pictures.new_zeros(()), pictures, "border" if border else "zeros"
-    for number in range(levels):
-        if number:
-            halved = F.avg_pool2d(halved, 2)
-        share = (1 - (level - number).abs()).clamp(min=0)[:, None, None, None]
-        # The centre of pixel i lies at i + 0.5, and a slot's side is the same at every level in shares of it.
-        at = (2 * where + 1) / pictures.shape[-1] - 1
-        found = found + share * F.grid_sample(halved, at, padding_mode=padding, align_corners=False)
-    return found
+    def __init__(self, side_px: int, patches_px: Iterable[int], device: torch.device | str = "cpu") -> None:
+        """Args: side_px: of the slots, a multiple of 16; patches_px: sides of the patches that will be cut."""
+        self.side_px = side_px
+        width, height = side_px + 2 + side_px // 2 + 2, side_px + 2
+        self._unit = torch.tensor((2 / width, 2 / height), device=device)
+        self._places = {side: _places(side, device) for side in {side_px, *patches_px}}
+
+    def pyramid(self, pictures: Tensor) -> Pyramid:
+        """Lay pictures (N, C, S, S) and their halves side by side, a ring of black around each."""
+        half, parts = self.side_px // 2, [pictures]
+        for _ in range(1, LEVELS):
+            parts.append(F.avg_pool2d(parts[-1], 2))
+        column = torch.cat([F.pad(part, (1, half - part.shape[-1] + 1, 1, 1)) for part in parts[1:]], dim=2)
+        column = F.pad(column, (0, 0, 0, self.side_px + 2 - column.shape[2]))
+        return Pyramid(self, torch.cat([F.pad(pictures, (1, 1, 1, 1)), column], dim=3))
+
+    def put_back(self, patches: Tensor, matrices: Tensor) -> Tensor:
+        """Bring patches (N, C, s, s) to their places in slots (N, C, S, S); outside of them 0.
+
+        Args: matrices (N, 2, 3) slot px -> patch px.
+        """
+        side = patches.shape[-1]
+        where = self._places[self.side_px] @ matrices.transpose(1, 2)
+        at = where.reshape(-1, self.side_px, self.side_px, 2) * (2 / side) + (1 / side - 1)
+        return F.grid_sample(patches, at, padding_mode="zeros", align_corners=False)
+
+    def sample(self, atlas: Tensor, back: Tensor, side_px: int, *, border: bool) -> Tensor:
+        """Sample an atlas at the places of patches, each at the level whose pixels are nearest to the patch's.
+
+        Args: atlas (N, C, S + 2, 1.5 S + 4); back (N, 2, 3) patch px -> slot px.
+        """
+        scale = back[:, :, 0].square().sum(dim=1, keepdim=True).sqrt()  # slot px per patch px, (N, 1)
+        level = torch.ceil(torch.log2(scale * _FINEST)).clamp(0, LEVELS - 1)
+        share = torch.exp2(-level)  # of a level's pixels in the first one's
+        lower = level.clamp(max=1)
+        # Levels below the first stand in a column right of it, each under the one before with two rows between.
+        top = lower * (self.side_px - 2 - 2 * self.side_px * share + 2 * level) + 1
+        corner = torch.stack([lower * (self.side_px + 2) + 1, top], dim=2)  # (N, 1, 2) of the level's first pixel
+        share, outside = share[..., None], 0.0 if border else 1.0
+        where = self._places[side_px] @ back.transpose(1, 2)  # (N, P, 2) px of the slot
+        where = ((where + 0.5) * share - 0.5).clamp(min=-outside)
+        where = torch.minimum(where, self.side_px * share - (1 - outside)) + corner
+        at = ((where + 0.5) * self._unit - 1).reshape(-1, side_px, side_px, 2)
+        return F.grid_sample(atlas, at, padding_mode="zeros", align_corners=False)
 
 
-def put_back(patches: Tensor, matrices: Tensor, side_px: int, *, border: bool = False) -> Tensor:
-    """Bring patches (N, C, s, s) to their places in pictures (N, C, side_px, side_px).
+@dataclass(frozen=True, slots=True)
+class Pyramid:
+    """Slots' pictures at several sizes."""
 
-    Args: matrices (N, 2, 3) picture px -> patch px; border: around them their border goes on, else there is 0.
-    """
-    place = torch.arange(side_px, dtype=torch.float32, device=patches.device)
-    rows, columns = torch.meshgrid(place, place, indexing="ij")
-    where = torch.einsum("ijk,nak->nija", torch.stack([columns, rows, torch.ones_like(rows)], dim=-1), matrices)
-    at = (2 * where + 1) / patches.shape[-1] - 1
-    return F.grid_sample(patches, at, padding_mode="border" if border else "zeros", align_corners=False)
+    sampler: Sampler
+    atlas: Tensor
+
+    def cut(self, matrices: Tensor, side_px: int, *, border: bool = False) -> Tensor:
+        """Cut aligned patches out without aliasing.
+
+        Args: matrices (N, 2, 3) slot px -> patch px: turn, scale and shift, as host.cut_patch; border: what lies
+            outside continues the border, else it is black.
+        Returns: (N, C, side_px, side_px).
+        """
+        return self.sampler.sample(self.atlas, inverted(matrices), side_px, border=border)
 
 
 def inverted(matrices: Tensor) -> Tensor:
-    """Return the inverse of affine matrices (N, 2, 3)."""
-    a, b, c, d = matrices[:, 0, 0], matrices[:, 0, 1], matrices[:, 1, 0], matrices[:, 1, 1]
-    inverse = torch.stack([torch.stack([d, -b], dim=-1), torch.stack([-c, a], dim=-1)], dim=1)
-    inverse = inverse / (a * d - b * c)[:, None, None]
-    return torch.cat([inverse, -inverse @ matrices[:, :, 2:]], dim=2)
+    """Return the inverse of matrices (N, 2, 3) that turn, scale and shift."""
+    linear = matrices[:, :, :2].transpose(1, 2)
+    linear = linear / matrices[:, :1, :2].square().sum(dim=2, keepdim=True)
+    return torch.cat([linear, -linear @ matrices[:, :, 2:]], dim=2)
 
 
 def lay_over_shared(target: Pixels, captured: Pixels, finished: Pixels, alpha: NDArray[np.uint8]) -> None:
@@ -192,6 +225,12 @@ def _transformed(pictures: Tensor, table: Tensor) -> Tensor:
     """Apply a (3, 4) matrix to the channels of pictures (N, 3, S, S)."""
     flat = torch.baddbmm(table[None, :, 3:], table[None, :, :3].expand(len(pictures), -1, -1), pictures.flatten(2))
     return flat.reshape(pictures.shape)
+
+
+def _places(side_px: int, device: torch.device | str) -> Tensor:
+    """Return x, y, 1 of every pixel of a square, (side * side, 3)."""
+    rows, columns = torch.meshgrid(*[torch.arange(side_px, dtype=torch.float32)] * 2, indexing="ij")
+    return torch.stack([columns, rows, torch.ones_like(rows)], dim=-1).reshape(-1, 3).to(device)
 
 
 def _blended(target: Tensor, new: Tensor, alpha: Tensor) -> Tensor:

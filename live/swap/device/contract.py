@@ -9,7 +9,8 @@ from torch import Tensor
 
 from live.faces.device_look import Where
 from live.nets.packing import Field, Rows
-from live.values import Settings, SourceFace
+from live.pixels.device import Pyramid
+from live.values import Floats, Settings, SourceFace
 
 
 class Target(NamedTuple):
@@ -17,6 +18,8 @@ class Target(NamedTuple):
 
     picture: Tensor
     """(N, 3, S, S) float32 BGR 0..255: the region in the upper left corner, 0 beside it."""
+    pyramid: Pyramid
+    """The same, to cut patches out of."""
     extent: Tensor
     """(N, 2) float32: rows and columns of the region."""
     inside: Tensor
@@ -31,6 +34,18 @@ class Target(NamedTuple):
     """(N,) bool: whether there is such a mask."""
     where: Where
     """Which track each row belongs to."""
+
+
+class Wanted(NamedTuple):
+    """What the host wants of one row."""
+
+    source: SourceFace
+    track: int
+    """Row of the tables."""
+    landmarks: Floats
+    """(478, 3) px of the frame, as they were last seen."""
+    settings: Settings
+    now_s: float
 
 
 class Dressed(NamedTuple):
@@ -62,11 +77,13 @@ class Wear(Protocol):
         """Bring a source face to the device, once. Slow; from any thread; again for the same key: free."""
         ...
 
-    def fill(self, rows: Rows, number: int, source: SourceFace, track: int, settings: Settings, now_s: float) -> None:
-        """Write row `number` of `takes`.
+    @property
+    def patches_px(self) -> Sequence[int]:
+        """Sides of the patches that it cuts."""
+        ...
 
-        Args: track: row of the tables.
-        """
+    def fill(self, rows: Rows, number: int, face: Wanted) -> None:
+        """Write row `number` of `takes`."""
         ...
 
     def forget(self, track: int) -> None:

@@ -18,7 +18,7 @@ from live.nets.batcher import BUCKETS, Batcher, DeviceError
 from live.nets.place import Place
 from live.pixels.device import SLOTS_PX, Layout
 from live.swap.device.contract import Wear
-from live.swap.device.step import DetectStep, SwapStep
+from live.swap.device.step import DetectStep, Fused, SwapStep
 from live.values import Colour, Kind, PixelFormat, SourceFace
 
 TRACKS = 64
@@ -43,13 +43,23 @@ class DeviceEngine:
     proves = True
 
     def __init__(
-        self, place: Place, networks: Networks, wear: Wear, *, steadiness: float, mask_steadiness: float, most: int = 8
+        self,
+        place: Place,
+        networks: Networks,
+        wear: Wear,
+        *,
+        steadiness: float,
+        mask_steadiness: float,
+        most: int = 8,
+        compiles: bool = False,
     ) -> None:
-        """Args: wear: made for TRACKS rows; steadiness, mask_steadiness as in presets; most faces of a batch."""
+        """Args: wear: made for TRACKS rows; steadiness, mask_steadiness as in presets; most faces of a batch; compiles:
+        small operations are fused, which takes minutes at the first start.
+        """
         self.place, self.wear, self.most = place, wear, most
         self.name = f"{wear.name} on {place.name}"
         self.batcher = Batcher(place, most=most)
-        self._networks = networks
+        self._networks, self._compiles = networks, compiles
         self._look = Look(networks.landmarker, TRACKS, steadiness, place.device)
         self._cover = None
         if networks.masker is not None:
@@ -87,7 +97,7 @@ class DeviceEngine:
         if not self.batcher.knows(key):
             layout = Layout(format, side_px, colour)
             step = SwapStep(layout, self._look, self._cover, self.wear, variant, self.place.device)
-            self.batcher.add(key, step)
+            self.batcher.add(key, Fused(step, self.place) if self._compiles else step)
         return key
 
     def detect_key(self, height_px: int, width_px: int) -> Hashable:

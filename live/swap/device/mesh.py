@@ -15,7 +15,7 @@ from torch import Tensor
 from live.faces.device_look import kept_rows
 from live.faces.masker import Masker
 from live.nets.packing import Field, Rows
-from live.swap.device.contract import Dressed, Target
+from live.swap.device.contract import Dressed, Target, Wanted
 from live.swap.mesh import device_track
 from live.swap.mesh.canvas import GRID, load_canvas, step
 from live.swap.mesh.device import MeshStep, options_of
@@ -24,7 +24,7 @@ from live.swap.mesh.engine import MeshOptions
 from live.swap.mesh.pose import checked
 from live.swap.mesh.texture import SIZE_PX, make_texture
 from live.swap.mesh.topology import VERTICES
-from live.values import Settings, SourceFace
+from live.values import SourceFace
 
 SOURCES = 16
 """Source faces on the device, 4.7 MB each; the one not worn for longest makes room."""
@@ -71,8 +71,11 @@ class MeshWear:
                 table[row] = part[0]
             self._rows[source.key] = row
 
-    def fill(self, rows: Rows, number: int, source: SourceFace, track: int, settings: Settings, now_s: float) -> None:
+    patches_px = ()
+
+    def fill(self, rows: Rows, number: int, face: Wanted) -> None:
         """Say which texture the row wears, and what it takes over from."""
+        source, track, now_s = face.source, face.track, face.now_s
         if source.key not in self._rows:
             self.prepare(source)
         worn, before, since_s = self._worn.get(track, (source.key, source.key, -1e9))
@@ -88,7 +91,7 @@ class MeshWear:
         rows["source"][number] = self._rows[worn]
         rows["source_before"][number] = self._rows.get(before, self._rows[worn])
         rows["takeover"][number] = share
-        rows["shape"][number] = settings.shape
+        rows["shape"][number] = face.settings.shape
 
     def forget(self, track: int) -> None:
         """What the track wore before is forgotten; its light and proportions begin anew with a fresh row."""
@@ -116,7 +119,13 @@ class MeshWear:
         before = Wearing(*(table[given["source_before"]] for table in self._sources))
         out = self._step(faces, worn, self._tensors, known, Takeover(before, given["takeover"]))
         device_track.store(self._states, kept_rows(where), out.state)
-        return Dressed(out.pixels.permute(0, 3, 1, 2).float(), out.alpha[:, None].float(), out.opacity, out.ok, torch.ones_like(out.ok))
+        return Dressed(
+            out.pixels.permute(0, 3, 1, 2).float(),
+            out.alpha[:, None].float(),
+            out.opacity,
+            out.ok,
+            torch.ones_like(out.ok),
+        )
 
 
 def _tables(functions: int, device: torch.device | str) -> Wearing:

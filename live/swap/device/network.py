@@ -19,19 +19,18 @@ from live.nets.entry import Embedding, Entry, Picture
 from live.nets.packing import Field, Rows
 from live.nets.pictures import to_numbers, to_pixels
 from live.nets.templates import template
-from live.pixels.device import cut, put_back
 from live.swap import edges, tone
 from live.swap.device import patch
-from live.swap.device.contract import Dressed, Target
+from live.swap.device.contract import Dressed, Target, Wanted
 from live.swap.identity import Identities, between
-from live.swap.mesh import device_shape
 from live.swap.mesh.canvas import step
-from live.swap.mesh.device_tables import load_tables, ramp
-from live.swap.mesh.topology import VERTICES
+from live.swap.mesh.device_tables import ramp
+from live.swap.mesh.pose import pose_of
+from live.swap.mesh.topology import VERTICES, load_topology
 from live.swap.network import _UNCOVERED, LEAST_CHANGE, NetworkOptions
 from live.swap.patches import LEAST_SPAN
 from live.swap.restore import MOST_MOVED
-from live.values import Settings, SourceFace
+from live.values import SourceFace
 
 
 class PatchModule:
@@ -120,11 +119,14 @@ class NetworkWear:
     ) -> None:
         """Args: identity_shape: of what the network is told of a source face, () for nothing; tracks: table rows."""
         self.name = module.name if restoring is None else f"{module.name} and {restoring.module.name}"
-        self.takes: tuple[Field, ...] = (Field("identity", identity_shape),) if identity_shape else ()
+        self.takes: tuple[Field, ...] = (Field("shown"),)
+        if identity_shape:
+            self.takes = (*self.takes, Field("identity", identity_shape))
+        self.patches_px = [module.picture.size_px * options.boost]
         self._module, self._identities, self._options, self._restoring = module, identities, options, restoring
         self._side_px = module.picture.size_px * options.boost
         self._target = torch.from_numpy(destination(module.template, module.picture.size_px, options.boost)).to(device)
-        self._tables, self._five = load_tables(device), torch.tensor(FIVE, device=device)
+        self._five, self._topology = torch.tensor(FIVE, device=device), load_topology()
         self._box = torch.from_numpy(edges.box(self._side_px).copy()).to(device)[None, None]
         self._colours = patch.Colours(device)
         self._tones = torch.from_numpy(tone.SAME).to(device).repeat(tracks, 1, 1)
@@ -132,6 +134,7 @@ class NetworkWear:
         self._worn: dict[int, _Track] = {}
         if restoring is not None:
             side = restoring.module.picture.size_px
+            self.patches_px.append(side)
             self._restored_target = torch.from_numpy(destination(restoring.module.template, side)).to(device)
             self._restored_box = torch.from_numpy(edges.box(side).copy()).to(device)[None, None] * restoring.blend
             self._corrections = torch.zeros(tracks, 3, side, side, dtype=torch.float16, device=device)
@@ -141,8 +144,14 @@ class NetworkWear:
         """Make what the network is told of the source face."""
         self._identities.of(source)
 
-    def fill(self, rows: Rows, number: int, source: SourceFace, track: int, settings: Settings, now_s: float) -> None:
-        """Write what the network is told, on its way from the source face before where there was one."""
+    def fill(self, rows: Rows, number: int, face: Wanted) -> None:
+        """Write what the network is told, on its way from the source face before where there was one.
+
+        How far a face has turned away is judged by the frame before: a frame late, and a tenth of the operations less.
+        """
+        yaw_deg = pose_of(face.landmarks[:VERTICES], self._topology).yaw_deg
+        rows["shown"][number] = 1 - step(abs(yaw_deg), *self._options.fade_deg)
+        source, track, now_s = face.source, face.track, face.now_s
         wanted = self._identities.of(source)
         if wanted is None:
             return
@@ -170,19 +179,16 @@ class NetworkWear:
 
     def __call__(self, target: Target, given: Mapping[str, Tensor], variant: str = "plain") -> Dressed:
         """Swap N faces."""
-        options, side = self._options, target.picture.shape[-1]
+        sampler, shown = target.pyramid.sampler, given["shown"]
         matrices, usable = patch.similarity(target.landmarks[:, self._five, :2], self._target)
-        patches = cut(target.picture, matrices, self._side_px, border=True).round()
+        patches = target.pyramid.cut(matrices, self._side_px, border=True).round()
         pictures, masks, fine = self._swapped(patches, given.get("identity"))
         shares, open_share = self._mask(target, matrices, masks)
         pictures = self._toned(pictures, patches, shares, target)
-        pose = device_shape.pose_of(target.landmarks[:, :VERTICES], self._tables)
-        shown = 1 - ramp(pose.yaw_deg().abs(), *options.fade_deg)
-        faded = torch.floor(shares * 255 * shown[:, None, None, None] + 0.5)
-        alpha = put_back(faded, matrices, side).round() * target.inside
-        pixels = put_back(pictures, matrices, side, border=True)
-        ok = usable & fine & torch.isfinite(pixels).flatten(1).all(dim=1)
-        pixels = torch.where(ok[:, None, None, None], pixels, target.picture)
+        faded = (shares * (255 * shown)[:, None, None, None]).round()
+        back = sampler.put_back(torch.cat([pictures, faded], dim=1), matrices)
+        alpha, ok = back[:, 3:].round() * target.inside, usable & fine
+        pixels = torch.where(ok[:, None, None, None], back[:, :3], target.picture)
         if self._restoring is not None:
             pixels = self._restored(target, pixels, alpha, variant)
         opacity = shown.minimum(ramp(open_share, *_UNCOVERED)) * _changed(pictures, patches, shares)
@@ -226,10 +232,10 @@ class NetworkWear:
     def _restored(self, target: Target, pixels: Tensor, alpha: Tensor, variant: str) -> Tensor:
         """Worn faces (N, 3, S, S) with the restorer's detail, or with what is left of it from the frame before."""
         assert self._restoring is not None
-        where, module, side = target.where, self._restoring.module, target.picture.shape[-1]
+        where, module, sampler = target.where, self._restoring.module, target.pyramid.sampler
         matrices, usable = patch.similarity(target.landmarks[:, self._five, :2], self._restored_target)
         shown = target.picture + alpha / 255 * (pixels - target.picture)
-        patches = cut(shown, matrices, module.picture.size_px, border=True).round()
+        patches = sampler.pyramid(shown).cut(matrices, module.picture.size_px, border=True).round()
         points = patch.moved(target.landmarks[:, :VERTICES, :2], matrices)
         if variant == "restore":
             pictures, _, fine = module(patches, None)
@@ -242,9 +248,9 @@ class NetworkWear:
             still = 1 - ramp(off / module.picture.size_px, MOST_MOVED / 2, MOST_MOVED)
             still = torch.where(where.fresh > 0, 0, still)
             correction = self._corrections[where.track].float() * still[:, None, None, None]
-        restored = put_back((patches + correction).clamp(0, 255), matrices, side, border=True)
-        share = put_back(self._restored_box.expand(len(pixels), -1, -1, -1), matrices, side)
-        return pixels + share * usable[:, None, None, None] * (restored - pixels)
+        box = self._restored_box.expand(len(pixels), -1, -1, -1)
+        back = sampler.put_back(torch.cat([(patches + correction).clamp(0, 255), box], dim=1), matrices)
+        return pixels + back[:, 3:] * usable[:, None, None, None] * (back[:, :3] - pixels)
 
 
 def _changed(pictures: Tensor, patches: Tensor, shares: Tensor) -> Tensor:

@@ -29,13 +29,13 @@ def similarity(points: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     p, q = points - middle, target - centre
     spread = p.square().sum(dim=(1, 2))
     usable = torch.isfinite(spread) & (spread >= LEAST_SPREAD)
-    cosine = (p * q).sum(dim=(1, 2)) / spread
-    sine = (p[..., 0] * q[..., 1] - p[..., 1] * q[..., 0]).sum(dim=1) / spread
-    linear = torch.stack([torch.stack([cosine, -sine], -1), torch.stack([sine, cosine], -1)], 1)
+    # Turn and scale times spread: the first row is (sum of p . q, -(sum of p x q)).
+    across = torch.stack([q, torch.stack([-q[:, 1], q[:, 0]], dim=1)], dim=0)  # (2, 5, 2)
+    row = torch.einsum("npx,kpx->nk", p, across) / torch.where(usable, spread, 1)[:, None]
+    linear = torch.stack([row, torch.stack([-row[:, 1], row[:, 0]], dim=1)], dim=1)
     shift = (centre - middle @ linear.transpose(1, 2)).transpose(1, 2)
     matrices = torch.cat([linear, shift], dim=2)
-    plain = torch.zeros_like(matrices)
-    plain[:, 0, 0] = plain[:, 1, 1] = 1
+    plain = torch.eye(2, 3, device=points.device)
     return torch.where(usable[:, None, None], matrices, plain), usable
 
 
@@ -64,13 +64,9 @@ def outline(points: Tensor, side_px: int, rays: Tensor, *, reach: float, softnes
     lengths = (support.roll(1, 1) + support.roll(-1, 1) - 2 * math.cos(turn) * support) / math.sin(turn)
     size = (0.5 * (support * lengths).sum(dim=1)).clamp(min=1).sqrt()
     support = support * (1 - 2 * edges._MOST_LEFT_OUT * (1 - reach))
-    place = torch.arange(side_px, dtype=torch.float32, device=points.device)
-    across, down = (place - middle[:, 0, axis, None] for axis in (0, 1))  # (N, s) each
-    inside = torch.full((len(points), side_px, side_px), math.inf, device=points.device)
-    for number in range(0, len(rays), 8):  # eight at a time: fewer launches than one, less memory than all
-        some, reached = rays[number : number + 8], support[:, number : number + 8]
-        along = across[:, None, None, :] * some[:, 0, None, None] + down[:, None, :, None] * some[:, 1, None, None]
-        inside = torch.minimum(inside, (reached[:, :, None, None] - along).amin(dim=1))
+    place = torch.arange(side_px, dtype=torch.float32, device=points.device) - middle.transpose(1, 2)  # (N, 2, s)
+    along = rays.T[..., None] * place[:, :, None]  # (N, 2, RAYS, s)
+    inside = (support[:, :, None, None] - along[:, 0, :, None, :] - along[:, 1, :, :, None]).amin(dim=1)
     width = torch.round(softness * size).clamp(min=1)[:, None, None]
     return ramp((inside + 0.5) / (width + 0.5), 0.0, 1.0)[:, None]  # OpenCV fills the pixels on the outline too
 
@@ -119,12 +115,14 @@ class Colours:
         """
         where = (shares > 0.5).float().flatten(1)  # (N, s * s)
         count = where.sum(dim=1)
-        (mean, spread), (wanted, wanted_spread) = (
-            self._statistics(part, where, count.clamp(min=1)) for part in (pictures, targets)
-        )
-        ratio = (wanted_spread / spread.clamp(min=1e-3)).clamp(*tone._SPREADS)
+        both = self._there @ torch.stack([pictures, targets], dim=1).flatten(3)  # (N, 2, 3, s * s) Y, Cr, Cb
+        weight = (where / count.clamp(min=1)[:, None])[:, None, :, None]
+        mean = both @ weight  # (N, 2, 3, 1)
+        spread = ((both - mean).square() @ weight)[..., 0].sqrt()
+        mean = mean[..., 0]
+        ratio = (spread[:, 1] / spread[:, 0].clamp(min=1e-3)).clamp(*tone._SPREADS)
         linear = self._back @ (ratio[:, :, None] * self._there)
-        shift = (wanted - ratio * mean) @ self._back.T
+        shift = (mean[:, 1] - ratio * mean[:, 0]) @ self._back.T
         found = torch.cat([linear, shift[:, :, None]], dim=2)
         return torch.where((count >= tone._LEAST_PIXELS)[:, None, None], found, self._same)
 
@@ -133,10 +131,3 @@ class Colours:
         maps = self._same + strength * (tones - self._same)
         flat = torch.baddbmm(maps[:, :, 3:], maps[:, :, :3], pictures.flatten(2))
         return flat.clamp(0, 255).reshape(pictures.shape)
-
-    def _statistics(self, pictures: Tensor, where: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and spread (N, 3) of Y, Cr, Cb over a mask (N, s * s)."""
-        flat = self._there @ pictures.flatten(2)
-        mean = (flat * where[:, None]).sum(dim=2) / count[:, None]
-        spread = ((flat - mean[..., None]).square() * where[:, None]).sum(dim=2) / count[:, None]
-        return mean, spread.sqrt()

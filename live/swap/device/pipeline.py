@@ -22,6 +22,7 @@ from live.meter import Meter
 from live.nets.batcher import Ticket
 from live.pixels.device import alphas_of, lay_over_shared, parts_of, slot_px
 from live.privacy import Rectangle, Seen, Watch
+from live.swap.device.contract import Wanted
 from live.swap.device.engine import DeviceEngine
 from live.swap.pipeline import LEAST_PX, OPAQUE
 from live.values import Box, Detection, Face, Floats, Frame, Pixels, Settings, Swapped
@@ -213,7 +214,7 @@ class DevicePipeline:
             rows["landmarks"][number] = track.raw
         source = pending.settings.source
         assert source is not None
-        self._engine.wear.fill(rows, number, source, memory.row, pending.settings, now_s)
+        self._engine.wear.fill(rows, number, Wanted(source, memory.row, track.landmarks, pending.settings, now_s))
         memory.then_s = now_s
 
     def _receive(self, pending: Pending) -> dict[int, Found]:

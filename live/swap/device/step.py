@@ -12,9 +12,11 @@ import torch
 from torch import Tensor
 
 from live.faces.device_look import POINTS, Cover, Look, Where
+from live.faces.landmarker import SIDE_PX as LOOK_PX
 from live.faces.masker import SIDE_PX as MASK_PX
 from live.nets.packing import Field, Rows
-from live.pixels.device import Converter, Layout
+from live.nets.place import Place
+from live.pixels.device import Converter, Layout, Pyramid, Sampler
 from live.swap.device.contract import Target, Wear
 
 ABOUT = (
@@ -30,6 +32,8 @@ ABOUT = (
 )
 """What the host says about each row; see device_look.Where."""
 
+PATCHES_PX = (LOOK_PX, MASK_PX)
+
 
 class SwapStep:
     """Region in, finished region out. Several steps of one engine share what it remembers."""
@@ -40,6 +44,8 @@ class SwapStep:
         side = layout.side_px
         self._variant = variant
         self._convert, self._look, self._cover, self._wear = Converter(layout, device), look, cover, wear
+        self._sampler = Sampler(side, (*PATCHES_PX, *wear.patches_px), device)
+        self._pixel = torch.arange(side, device=device)
         self.takes = (*layout.planes, *ABOUT, *wear.takes)
         self.gives = (
             *layout.planes,
@@ -60,14 +66,15 @@ class SwapStep:
     def __call__(self, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Swap N rows; where a face could not be made, the region comes back as it came, with opacity 0."""
         where = Where(**{name: given[name] for name in Where._fields})
-        inside = _inside(given["extent"], given["plane0"].shape[1])
+        inside = self._inside(given["extent"])
         picture = self._convert.bgr_of(given) * inside
-        looked = self._look(picture, where)
-        masks, matrices = self._masks(picture, looked.smooth, where)
+        pyramid = self._sampler.pyramid(picture)
+        looked = self._look(pyramid, where)
+        masks, matrices = self._masks(pyramid, looked.smooth, where)
         offset = torch.cat([where.corner, torch.zeros_like(where.corner[:, :1])], dim=1)
         landmarks = looked.smooth - offset[:, None]
         masked = torch.full_like(where.last, float(self._cover is not None)) > 0
-        target = Target(picture, given["extent"], inside, landmarks, masks, matrices, masked, where)
+        target = Target(picture, pyramid, given["extent"], inside, landmarks, masks, matrices, masked, where)
         dressed = self._wear(target, given, self._variant)
         sound = dressed.ok & (looked.score > 0)
         alpha = torch.where(sound[:, None, None, None], dressed.alpha, 0)
@@ -82,11 +89,29 @@ class SwapStep:
             "finite": dressed.finite,
         }
 
-    def _masks(self, picture: Tensor, landmarks: Tensor, where: Where) -> tuple[Tensor, Tensor]:
+    def _inside(self, extent: Tensor) -> Tensor:
+        """Return (N, 1, S, S) 1 in the region, 0 in the rest of the slot."""
+        within = (self._pixel < extent[..., None]).float()  # (N, 2, S)
+        return within[:, :1, :, None] * within[:, 1:, None, :]
+
+    def _masks(self, pyramid: Pyramid, landmarks: Tensor, where: Where) -> tuple[Tensor, Tensor]:
         if self._cover is not None:
-            return self._cover(picture, landmarks, where)
-        masks = picture.new_ones(len(picture), MASK_PX, MASK_PX)
-        return masks, picture.new_zeros(len(picture), 2, 3)
+            return self._cover(pyramid, landmarks, where)
+        masks = landmarks.new_ones(len(landmarks), MASK_PX, MASK_PX)
+        return masks, landmarks.new_zeros(len(landmarks), 2, 3)
+
+
+class Fused:
+    """A step whose small operations are fused into few kernels."""
+
+    def __init__(self, step: SwapStep, place: Place) -> None:
+        self.takes, self.gives, self.blank = step.takes, step.gives, step.blank
+        self._run = place.compiled(step.__call__)
+
+    def __call__(self, given: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """As the step's."""
+        found: Mapping[str, Tensor] = self._run(given)
+        return found
 
 
 class DetectStep:
@@ -109,10 +134,3 @@ class DetectStep:
         """Boxes (N, K, 4), scores (N, K) and points (N, K, 5, 2) in px of the thumbnail."""
         boxes, scores, points = self._network(given["image"])
         return {"boxes": boxes, "scores": scores, "points": points}
-
-
-def _inside(extent: Tensor, side_px: int) -> Tensor:
-    """Return (N, 1, S, S) 1 in the region, 0 in the rest of the slot."""
-    pixel = torch.arange(side_px, device=extent.device)
-    rows, columns = (pixel < extent[:, axis, None] for axis in (0, 1))
-    return (rows[:, None, :, None] & columns[:, None, None, :]).float()

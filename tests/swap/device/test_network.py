@@ -12,9 +12,9 @@ from live.faces.device_look import Where
 from live.faces.masker import patch_matrix
 from live.nets.ort_runner import OrtRunner
 from live.nets.torch_graph import load_module
-from live.pixels.device import slot_px
+from live.pixels.device import Sampler, slot_px
 from live.swap.contract import Visible
-from live.swap.device.contract import Target
+from live.swap.device.contract import Target, Wanted
 from live.swap.device.network import NetworkWear, PatchModule, Restoring
 from live.swap.identity import Identities
 from live.swap.network import NetworkEngine, NetworkOptions
@@ -43,7 +43,7 @@ def both(tmp_path, of, options, *, restorer=None, **network):
     return on_host, NetworkWear(module, identities, (), options, TRACKS, restoring=restoring)
 
 
-def target_of(jobs, fresh=True):
+def target_of(wear, jobs, fresh=True):
     side = max(slot_px(*job.region.shape[1::-1]) for job in jobs)
     count = len(jobs)
     picture, inside = torch.zeros(count, 3, side, side), torch.zeros(count, 1, side, side)
@@ -67,12 +67,20 @@ def target_of(jobs, fresh=True):
     extent = torch.tensor([job.region.shape[:2] for job in jobs]).float()
     landmarks = torch.from_numpy(np.stack([job.landmarks for job in jobs])).float()
     masked = torch.tensor([job.visible is not None for job in jobs])
-    return Target(picture, extent, inside, landmarks, mask, matrix, masked, where)
+    pyramid = Sampler(side, wear.patches_px).pyramid(picture)
+    return Target(picture, pyramid, extent, inside, landmarks, mask, matrix, masked, where)
+
+
+def shown(wear, jobs):
+    rows = {"shown": np.zeros(len(jobs), np.float32)}
+    for number, job in enumerate(jobs):
+        wear.fill(rows, number, Wanted(job.source, job.track, job.landmarks, Settings(), 0.0))
+    return rows["shown"]
 
 
 def worn_on_device(wear, jobs, variant="plain", fresh=True):
     with torch.inference_mode():
-        dressed = wear(target_of(jobs, fresh), {}, variant)
+        dressed = wear(target_of(wear, jobs, fresh), {"shown": torch.from_numpy(shown(wear, jobs))}, variant)
     found = []
     for number, job in enumerate(jobs):
         height, width = job.region.shape[:2]
