@@ -12,6 +12,7 @@ from itertools import pairwise
 from live.bench.twins.builder import Net
 
 BLOCKS, FILTERS, SOURCE = 2, 16, 512
+LEVELS = (1024, 1024, 1024, 1024, 512, 256, 128, 64, 3)
 
 
 def hyperswap(net: Net, width: float, size: int = 256) -> None:
@@ -26,10 +27,10 @@ def hyperswap(net: Net, width: float, size: int = 256) -> None:
     column = net.reshape(source, 1, SOURCE, 1, 1)
     first = c(1024)
     x = net.node("DepthToSpace", net.conv(column, SOURCE, 4 * first, 3, gain=250.0), blocksize=2, mode="CRD")
-    channels = [c(n) for n in (1024, 1024, 1024, 1024, 512, 256, 128, 64)] + [3]
-    for level, (into, out) in enumerate(pairwise(channels)):
+    for level, (into, out) in enumerate(pairwise(LEVELS)):
         feature, depth = features[level]
-        x = _level(net, x, source, feature, into, out, depth)
+        narrows = out < into
+        x = _level(net, x, source, feature, (c(into), c(out) if out > 3 else out, depth), narrows=narrows)
         if level < 7:
             x = net.resize(x, 2)
     face = net.node("Tanh", x)
@@ -58,12 +59,14 @@ def _unet(net: Net, x: str, channels: list[int]) -> list[tuple[str, int]]:
     return [*features, (net.resize(x, 2), depth)]
 
 
-def _level(net: Net, x: str, source: str, feature: str, into: int, out: int, depth: int) -> str:
+def _level(net: Net, x: str, source: str, feature: str, channels: tuple[int, int, int], *, narrows: bool) -> str:
+    """Two blocks beside a shortcut; channels read, written, and of the feature."""
+    into, out, depth = channels
     y = x
     for block in range(BLOCKS):
         y = net.node("Relu", _modulated(net, y, source, feature, into, depth))
         y = net.conv(y, into, into if block < BLOCKS - 1 else out, 3, bias=False, gain=1.0)
-    if into > out:
+    if narrows:
         x = net.node("Relu", _modulated(net, x, source, feature, into, depth))
         x = net.conv(x, into, out, 3, bias=False, gain=1.0)
     return str(net.node("Add", y, x))
