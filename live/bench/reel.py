@@ -22,8 +22,8 @@ from live.pixels import host
 from live.pixels.people import people_names
 from live.values import Frame, PixelFormat
 
-MOST_BYTES = 400 * 10**6
-"""Of all pictures kept: 32 of 3840x2160 NV12."""
+MOST_BYTES = 250 * 10**6
+"""Of all pictures kept: 21 of 3840x2160 NV12, 180 of 1280x720."""
 MOST_FRAMES = 240
 ROOM_PER_FACE = 0.75
 """Width that one of several people gets at least, in heights of the head: the face with its hair."""

@@ -155,9 +155,14 @@ def _scale(plane: Pixels, size: tuple[int, int]) -> Pixels:
         if plane.shape[1] >= 4 * size[0] and plane.shape[0] >= 4 * size[1]:
             plane = cv2.resize(plane, (2 * size[0], 2 * size[1]), interpolation=cv2.INTER_NEAREST)
         return cv2.merge([_scale(channel, size) for channel in planes.channels(plane)])
+    if plane.shape[0] >= 8 * size[1]:
+        plane = plane[::2]  # lines enough to average are left, and half of a large picture need not be read
     while plane.shape[1] >= 2 * size[0] and plane.shape[0] >= 2 * size[1]:
         plane = _halved(plane)
-    return plane if plane.shape[1::-1] == size else cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR)
+    if plane.shape[1::-1] == size:
+        return plane
+    shrinks = plane.shape[1] >= 2 * size[0] or plane.shape[0] >= 2 * size[1]
+    return cv2.resize(plane, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def _reach(matrix: Floats, side_px: int, size: tuple[int, int]) -> Box:

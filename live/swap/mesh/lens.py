@@ -72,12 +72,9 @@ def apply(worn: Pixels, lens: Lens, number: int) -> Pixels:
         kernel = cv2.getGaussianKernel(round(6 * lens.blur_px + 1) | 1, lens.blur_px, cv2.CV_32F)
         worn = cv2.sepFilter2D(worn, -1, kernel, kernel)  # half the time of cv2.GaussianBlur, the same within one level
     if lens.grain >= _LEAST_GRAIN:
-        height, width = worn.shape[:2]
         y, x = (-number * moved % _TILE_PX for moved in _STEPS)
-        grain = round(lens.grain * _GRAINS) / _GRAINS
-        halves = _noise(grain, -(-height // _TILE_PX) + 1, -(-width // _TILE_PX) + 1)
-        brighter, darker = (cv2.merge([half[y : y + height, x : x + width]] * 3) for half in halves)
-        worn = cv2.subtract(cv2.add(worn, brighter), darker)  # a fifth of the time of adding signed numbers
+        tile = np.s_[y : y + _TILE_PX, x : x + _TILE_PX]
+        worn = _roughened(worn, *(half[tile] for half in _noise(round(lens.grain * _GRAINS) / _GRAINS)))
     return worn
 
 
@@ -137,10 +134,23 @@ def _tile() -> Floats:
     return soft / soft.std()
 
 
+def _roughened(worn: Pixels, brighter: Pixels, darker: Pixels) -> Pixels:
+    """Return a picture (h, w, 3) with the same noise (256, 256, 3) on each of its tiles."""
+    # Two sums of 8 bits take a fifth of the time of one with signed numbers.
+    rough = np.empty_like(worn)
+    for top in range(0, worn.shape[0], _TILE_PX):
+        for left in range(0, worn.shape[1], _TILE_PX):
+            tile = np.s_[top : top + _TILE_PX, left : left + _TILE_PX]
+            target = rough[tile]
+            here = np.s_[: target.shape[0], : target.shape[1]]
+            cv2.subtract(cv2.add(worn[tile], brighter[here]), darker[here], dst=target)
+    return rough
+
+
 @lru_cache(maxsize=8)
-def _noise(grain: float, down: int, across: int) -> tuple[Pixels, Pixels]:
-    """Return the noise of so many tiles, of a deviation in grey levels: what brightens, and what darkens."""
-    noise = np.tile(_tile(), (down, across)) * np.float32(grain)
+def _noise(grain: float) -> tuple[Pixels, Pixels]:
+    """Return noise of a deviation in grey levels, what brightens and what darkens: each 2 x 2 tiles, (512, 512, 3)."""
+    noise = np.tile(_tile()[..., None] * np.float32(grain), (2, 2, 3))
     return cv2.convertScaleAbs(np.maximum(noise, 0)), cv2.convertScaleAbs(np.minimum(noise, 0))
 
 
