@@ -9,7 +9,8 @@ step.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,12 +60,11 @@ class Pending:
     frame: Frame
     settings: Settings
     now_s: float
-    cut: bool
-    scale: float
-    detector: Ticket | None
-    looked_for: tuple[Track, ...] = ()
+    looked_for: tuple[Track, ...]
     """The tracks there were when the frame began."""
     sent: list[Sent] = field(default_factory=list)
+    overview: Future[tuple[list[Detection] | None, bool]] = field(default_factory=Future)
+    """What the detector found, where it was due, and whether the scene changed."""
 
 
 @dataclass(slots=True)
@@ -89,6 +89,8 @@ class DevicePipeline:
     def __init__(self, tracker: Tracker, engine: DeviceEngine, watch: Watch, meter: Meter) -> None:
         self._tracker, self._engine, self._watch, self._meter = tracker, engine, watch, meter
         self._memories: dict[int, Memory] = {}
+        # The thumbnail is made and looked at while the device swaps: of 1080p it takes longer than all else here.
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="overview")
         self.finite = True
         """Whether every number of the newest frame was one."""
 
@@ -97,30 +99,36 @@ class DevicePipeline:
         return self.finish(self.begin(frame, settings, now_s))
 
     def begin(self, frame: Frame, settings: Settings, now_s: float) -> Pending:
-        """Send a frame's thumbnail and regions to the device; waits for nothing.
+        """Send a frame's regions to the device, and let its thumbnail be looked at beside; waits for nothing.
 
         Raises: any error of the device; nothing is under way then.
         """
+        pending = Pending(frame, settings, now_s, self._tracker.tracks)
         try:
-            with self._meter.stage("begin"), ExitStack() as undo:
-                thumbnail, scale = self._tracker.detector.thumbnail(frame)
-                cut = self._tracker.is_cut(thumbnail)
-                detector = None
-                if self._tracker.is_due():
-                    detector = self._engine.batcher.reserve(self._engine.detect_key(*thumbnail.shape[:2]))
-                    undo.callback(detector.release)
-                    detector.rows["image"][0] = thumbnail
-                    detector.commit()
-                pending = Pending(frame, settings, now_s, cut, scale, detector)
-                undo.callback(_release, pending.sent)
-                if not cut:
-                    pending.looked_for = self._tracker.tracks
-                    self._send(pending, pending.looked_for)
-                undo.pop_all()
+            with self._meter.stage("begin"):
+                self._send(pending, pending.looked_for)
+                pending.overview = self._beside.submit(self._overlook, frame, due=self._tracker.is_due())
                 return pending
         except Exception:
             self._watch.blind(now_s)
+            self.drop(pending)
             raise
+
+    def _overlook(self, frame: Frame, *, due: bool) -> tuple[list[Detection] | None, bool]:
+        """Look at the whole frame: the detections, if the detector is due, and whether the scene has changed."""
+        thumbnail, scale = self._tracker.detector.thumbnail(frame)
+        cut = self._tracker.is_cut(thumbnail)
+        if not due:
+            return None, cut
+        ticket = self._engine.batcher.reserve(self._engine.detect_key(*thumbnail.shape[:2]))
+        try:
+            ticket.rows["image"][0] = thumbnail
+            ticket.commit()
+            rows = ticket.result()
+            boxes, scores, points = (rows[name][0] for name in ("boxes", "scores", "points"))
+            return self._tracker.detector.chosen(boxes, scores, points, scale), cut
+        finally:
+            ticket.release()
 
     def finish(self, pending: Pending) -> Swapped:
         """Wait for a frame, paste what came back into it, and state what is known about it.
@@ -132,9 +140,9 @@ class DevicePipeline:
             try:
                 with self._meter.stage("wait"):
                     found = self._receive(pending)
-                    detections = self._detections(pending)
+                    detections, cut = pending.overview.result()
                 with self._meter.stage("judge"):
-                    faces, seen = self._tracker.judge(frame, now_s, found, detections, cut=pending.cut)
+                    faces, seen = self._tracker.judge(frame, now_s, found, detections, cut=cut)
                     self._forget_ended()
             except Exception:
                 self._watch.blind(now_s)
@@ -149,9 +157,8 @@ class DevicePipeline:
 
     def drop(self, pending: Pending) -> None:
         """Give back what a frame holds of the device."""
-        _release(pending.sent)
-        if pending.detector is not None:
-            pending.detector.release()
+        for sent in pending.sent:
+            sent.ticket.release()
 
     def _swapped(self, pending: Pending, faces: list[Face], seen: Seen) -> Swapped:
         worn = pending.settings.source is not None
@@ -232,13 +239,6 @@ class DevicePipeline:
                 memory.middle, memory.speed = middle, middle - memory.middle
         return found
 
-    def _detections(self, pending: Pending) -> list[Detection] | None:
-        if pending.detector is None:
-            return None
-        rows = pending.detector.result()
-        boxes, scores, points = (rows[name][0] for name in ("boxes", "scores", "points"))
-        return self._tracker.detector.chosen(boxes, scores, points, pending.scale)
-
     def _box(self, track: Track, frame: Frame, *, again: bool) -> Box:
         """Return the region to send: where the face is expected, with room, inside the frame; x1 and y1 even."""
         mesh = track.raw[:MESH_POINTS, :2]
@@ -308,8 +308,3 @@ def _paste(frame: Frame, ready: Sequence[Sent]) -> list[Rectangle]:
 
 def _overlap(one: Box, other: Box) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
-
-
-def _release(sent: Sequence[Sent]) -> None:
-    for one in sent:
-        one.ticket.release()
