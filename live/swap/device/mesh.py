@@ -116,7 +116,13 @@ class MeshWear:
         before = Wearing(*(table[given["source_before"]] for table in self._sources))
         out = self._step(faces, worn, self._tensors, known, Takeover(before, given["takeover"]))
         device_track.store(self._states, kept_rows(where), out.state)
-        return Dressed(out.pixels.permute(0, 3, 1, 2).float(), out.alpha[:, None].float(), out.opacity, out.ok, torch.ones_like(out.ok))
+        return Dressed(
+            out.pixels.permute(0, 3, 1, 2).float(),
+            out.alpha[:, None].float(),
+            out.opacity,
+            out.ok,
+            torch.ones_like(out.ok),
+        )
 
 
 def _tables(functions: int, device: torch.device | str) -> Wearing:
