@@ -1,4 +1,6 @@
-"""Pure timing: how often a repeating fault may be told, when something lost is tried again. Time comes as `now_s`."""
+"""Pure timing: how often a repeating fault may be told, when something lost is tried again, when work on the next picture
+begins. Time comes as `now_s`.
+"""
 
 from __future__ import annotations
 
@@ -40,3 +42,26 @@ class BackOff:
     def worked(self) -> None:
         """Begin anew."""
         self._wait_s, self.due_s = 0.0, float("-inf")
+
+
+@dataclass(slots=True)
+class Ahead:
+    """When to begin with the next of pictures that are due one after the other, so that it is ready in time.
+
+    As late as that allows: done earlier, it takes the processors from the picture before. A third of the shortest time
+    between two pictures is left at least, and twice the longest time that one took lately.
+    """
+
+    period_s: float
+    """From picture to picture, as promised; shorter ones are noticed."""
+    begin_s: float = float("-inf")
+    """When to begin, in the clock of `due_s`; long past before the first picture."""
+    _due_s: float = float("-inf")
+    _longest_s: float = 0.0
+
+    def given(self, due_s: float, took_s: float) -> None:
+        """Tell when the picture was due that is given now, and how long it took to make."""
+        self.period_s = min(self.period_s, max(due_s - self._due_s, 0.0))
+        self._due_s = due_s
+        self._longest_s = max(took_s, 0.98 * self._longest_s)
+        self.begin_s = due_s + self.period_s - max(self.period_s / 3, 2 * self._longest_s + 0.002)

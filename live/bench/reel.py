@@ -18,6 +18,7 @@ from live.capture.contract import CaptureInfo, Wanted
 from live.capture.demo import DEFAULT_PERSON
 from live.capture.room import HEAD_OF_HEIGHT, HEAD_OF_WIDTH
 from live.errors import UsageError
+from live.pace import Ahead
 from live.pixels import host
 from live.pixels.people import people_names
 from live.values import Frame, PixelFormat
@@ -41,6 +42,7 @@ class Reel:
         self._pictures = _drawn(wanted, faces)
         first = self._pictures[0]
         self._period_s = 1 / wanted.fps
+        self._ahead = Ahead(self._period_s)
         self._live = wanted.live
         self._begin_s: float | None = None
         self._slot, self._number = -1, 0
@@ -59,11 +61,15 @@ class Reel:
         self._slot += 1
         if self._live:
             self._slot = max(self._slot, int((now_s - self._begin_s) / self._period_s))
+        due_s = self._begin_s + self._slot * self._period_s
+        if self._live:
+            self._stop.wait(max(self._ahead.begin_s - time.monotonic(), 0.0))
+        began_s = time.monotonic()
         number, self._number = self._number, self._number + 1
         picture = host.duplicate(self._pictures[_to_and_fro(self._slot, len(self._pictures))])
+        self._ahead.given(due_s, time.monotonic() - began_s)
         if not self._live:
             return replace(picture, time_s=time.monotonic(), number=number, media_s=number * self._period_s)
-        due_s = self._begin_s + self._slot * self._period_s
         if self._stop.wait(max(due_s - time.monotonic(), 0.0)):
             return None
         return replace(picture, time_s=due_s, number=number)

@@ -16,6 +16,7 @@ import av
 from av import Packet
 
 from live.errors import CaptureError, UsageError
+from live.pace import Ahead
 from live.values import Frame, Sound
 
 from .clock import MediaClock
@@ -66,21 +67,24 @@ class FileCapture:
         self._clip = open_clip(path, wanted)
         # The first pass stays open: a recording's sound stream is made after the template in `info`.
         self._passes = [self._clip]
-        self._clock = MediaClock(1 / self._clip.fps if self._clip.fps else 0.04)
+        period_s = 1 / self._clip.fps if self._clip.fps else 0.04
+        self._clock, self._ahead = MediaClock(period_s), Ahead(period_s)
         self._number = 0
         self._start_s: float | None = None
         self.info = _info(path, self._clip, wanted)
 
     def read(self) -> Frame | Sound | None:
         """The next frame or packet of sound; paced, it waits until the frame is due. None at the end."""
+        self._stop.wait(max(self._ahead.begin_s - time.monotonic(), 0.0))
         while not self._stop.is_set():
+            began_s = time.monotonic()
             item = self._clip.next()
             if item is None:
                 if not self._wanted.loop or self._stop.is_set():
                     return None
                 self._start_over()
             elif isinstance(item, Picture):
-                return self._frame(item)
+                return self._frame(item, time.monotonic() - began_s)
             else:
                 return self._sound(item)
         return None
@@ -91,13 +95,14 @@ class FileCapture:
         for clip in self._passes:
             clip.close()
 
-    def _frame(self, picture: Picture) -> Frame | None:
+    def _frame(self, picture: Picture, took_s: float) -> Frame | None:
         media_s = self._clock.frame_s(picture.media_s)
         time_s = time.monotonic()
         if self._wanted.live:
             if self._start_s is None or time_s - (self._start_s + media_s) > LATE_S:
                 self._start_s = time_s - media_s
             due_s = self._start_s + media_s
+            self._ahead.given(due_s, took_s)
             if due_s > time_s and self._stop.wait(due_s - time_s):
                 return None
             time_s = due_s

@@ -60,11 +60,7 @@ class Detector:
         corners = np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
         order = cv2.dnn.NMSBoxes(corners.tolist(), scores.tolist(), self._score, OVERLAP, top_k=MOST)
         return [
-            Detection(
-                tuple(float(v) for v in boxes[i] / scale),  # type: ignore[arg-type]
-                float(scores[i]),
-                (points[i] / scale).astype(np.float32),
-            )
+            Detection(tuple((boxes[i] / scale).tolist()), float(scores[i]), (points[i] / scale).astype(np.float32))
             for i in np.asarray(order).reshape(-1)
         ]
 

@@ -35,7 +35,8 @@ class Landmarker:
         landmarks, scores = self._network.run(patch=patches)
         landmarks = landmarks * np.float32(SIDE_PX)
         inverse = np.stack([cv2.invertAffineTransform(matrix) for matrix in matrices]).astype(np.float32)
-        scale = np.sqrt(np.abs(np.linalg.det(inverse[:, :, :2])))[:, None]
+        area = inverse[:, 0, 0] * inverse[:, 1, 1] - inverse[:, 0, 1] * inverse[:, 1, 0]
+        scale = np.sqrt(np.abs(area))[:, None]
         flat = landmarks[..., :2] @ inverse[:, :, :2].transpose(0, 2, 1) + inverse[:, None, :, 2]
         found = np.concatenate([flat, (landmarks[..., 2] * scale)[..., None]], axis=2).astype(np.float32)
         sane = np.asarray(np.isfinite(found).all(axis=(1, 2)))
@@ -44,11 +45,17 @@ class Landmarker:
 
 def patch_from_landmarks(landmarks: Floats) -> Floats:
     """The (2, 3) matrix frame px -> patch px for a face whose (478, 3) landmarks are known."""
-    points = landmarks[:MESH_POINTS, :2]
     turn = _unit(landmarks[EYE_CORNERS[1], :2] - landmarks[EYE_CORNERS[0], :2])
-    upright = points @ np.array([[turn[0], -turn[1]], [turn[1], turn[0]]], np.float32)
-    low, high = upright.min(axis=0), upright.max(axis=0)
-    return _patch((low + high) / 2, turn, float((high - low).max()))
+    low, high = extent(landmarks, np.array([[turn[0], turn[1]], [-turn[1], turn[0]]], np.float32))
+    return _patch((low + high) / np.float32(2), turn, float((high - low).max()))
+
+
+def extent(landmarks: Floats, turn: Floats | None = None) -> tuple[Floats, Floats]:
+    """The least and the greatest x and y, (2,) each, of the mesh of (478, 2 or 3) landmarks, after a turn (2, 2)."""
+    columns: Floats = np.ascontiguousarray(landmarks[:MESH_POINTS, :2].T)  # extremes of rows take a third of the time
+    if turn is not None:
+        columns = turn @ columns
+    return columns.min(axis=1), columns.max(axis=1)
 
 
 def patch_from_detection(found: Detection) -> Floats:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from live.faces.landmarker import EYE_CORNERS, MESH_POINTS
+from live.faces.landmarker import EYE_CORNERS, extent
 from live.nets.onnx import Network
 from live.pixels import host
 from live.values import Face, Floats, Frame
@@ -109,8 +109,7 @@ def patch_matrix(landmarks: Floats) -> Floats:
     length = float(np.hypot(*across))
     cosine, sine = across / length if length > 1e-6 else (1.0, 0.0)
     turn = np.array([[cosine, sine], [-sine, cosine]], np.float32)  # frame -> upright
-    upright = landmarks[:MESH_POINTS, :2] @ turn.T
-    low, high = upright.min(axis=0), upright.max(axis=0)
+    low, high = extent(landmarks, turn)
     mesh_px = max(float((high - low).max()), 1.0)
     centre = (low + high) / 2 - np.array([0, RISE * mesh_px], np.float32)
     scale = np.float32(SIDE_PX / (SIDES * mesh_px))

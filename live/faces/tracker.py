@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import Enum
+from math import hypot
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from live.faces.detector import Detector
-from live.faces.landmarker import MESH_POINTS, Landmarker, patch_from_detection, patch_from_landmarks
+from live.faces.landmarker import Landmarker, extent, patch_from_detection, patch_from_landmarks
 from live.faces.smoothing import OneEuro
 from live.privacy import Rectangle, Seen, covers
 from live.values import Detection, Face, Floats, Frame, Pixels
@@ -82,14 +83,11 @@ class Track:
     filter: OneEuro
     landmarks: Floats = field(init=False)
     """Smoothed."""
+    box: Rectangle = field(init=False)
+    """Tight, of the raw mesh."""
 
     def __post_init__(self) -> None:
-        self.landmarks = self.raw
-
-    @property
-    def box(self) -> Rectangle:
-        """Tight box of the raw mesh."""
-        return box_of(self.raw)
+        self.landmarks, self.box = self.raw, box_of(self.raw)
 
 
 class Tracker:
@@ -191,8 +189,9 @@ class Tracker:
                 continue
             points, score, smooth = found[track.number]
             needed = self._options.track_score if now_s - track.confirmed_s < UNCONFIRMED_S else VERY_GOOD
-            if score >= needed and _plausible(points, track.raw):
-                track.raw, track.score = points, score
+            box = box_of(points)
+            if score >= needed and _plausible(box, track.box):
+                track.raw, track.box, track.score = points, box, score
                 track.landmarks = track.filter.smooth(points, now_s) if smooth is None else smooth
                 track.sure = track.sure or now_s - track.begun_s >= SURE_AFTER_S
                 kept.append(track)
@@ -239,9 +238,8 @@ class Tracker:
 
 def box_of(landmarks: Floats) -> Rectangle:
     """Tight box around the 468 mesh points of (478, 3) landmarks, px."""
-    mesh = landmarks[:MESH_POINTS, :2]
-    (x1, y1), (x2, y2) = mesh.min(axis=0), mesh.max(axis=0)
-    return float(x1), float(y1), float(x2), float(y2)
+    low, high = extent(landmarks)
+    return (*low.tolist(), *high.tolist())
 
 
 def _colours(tiny: Pixels) -> Floats:
@@ -250,12 +248,11 @@ def _colours(tiny: Pixels) -> Floats:
     return cv2.GaussianBlur(histogram.reshape(64, 8), (0, 0), 0.6)
 
 
-def _plausible(points: Floats, before: Floats) -> bool:
+def _plausible(now: Rectangle, then: Rectangle) -> bool:
     """A face neither doubles its size nor jumps by more than its own size between two frames."""
-    now, then = box_of(points), box_of(before)
     size, old = now[3] - now[1], then[3] - then[1]
-    moved = np.hypot((now[0] + now[2] - then[0] - then[2]) / 2, (now[1] + now[3] - then[1] - then[3]) / 2)
-    return bool(old > 4 and 0.5 < size / old < 2 and moved < old)
+    moved = hypot((now[0] + now[2] - then[0] - then[2]) / 2, (now[1] + now[3] - then[1] - then[3]) / 2)
+    return old > 4 and 0.5 < size / old < 2 and moved < old
 
 
 def _without_doubles(tracks: list[Track]) -> list[Track]:

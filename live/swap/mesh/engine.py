@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from live.faces.masker import Masker
+from live.pixels import affine
 from live.swap.contract import Job, Visible, Worn
 from live.swap.mesh import lens, light, mask, shape
 from live.swap.mesh.canvas import Canvas, load_canvas, ramp, step
@@ -237,6 +238,5 @@ def _lay_over_bent(region: Pixels, drawn: Drawn, face: Pixels, opacity: Pixels, 
     alpha[y1:y2, x1:x2] = drawn.bent.part.enlarged(drawn.bent.share * np.float32(255))
     x1, y1, x2, y2 = drawn.part.area
     under, total = pixels[y1:y2, x1:x2], cv2.max(alpha[y1:y2, x1:x2], opacity)
-    worn = opacity.astype(np.float32)
-    pixels[y1:y2, x1:x2] = cv2.blendLinear(face, np.ascontiguousarray(under), worn, total - worn)
+    pixels[y1:y2, x1:x2] = affine.blended(under, face, cv2.divide(opacity, total, scale=255))  # 0 / 0 is 0
     alpha[y1:y2, x1:x2] = total

@@ -74,9 +74,10 @@ def pose_of(landmarks: Floats, topology: Topology) -> Pose:
     flat, middle, length = _centred(topology)
     centre = landmarks.mean(axis=0)
     left, singular, right = np.linalg.svd((landmarks - centre).T @ flat)
-    if np.linalg.det(left @ right) < 0:
-        left[:, 2], singular[2] = -left[:, 2], -singular[2]
     rotation = left @ right
+    if rotation[0] @ np.cross(rotation[1], rotation[2]) < 0:  # a reflection
+        left[:, 2], singular[2] = -left[:, 2], -singular[2]
+        rotation = left @ right
     scale = float(singular.sum()) / length
     return Pose(scale, rotation, (centre - np.float32(scale) * (rotation @ middle)).astype(np.float32))
 
