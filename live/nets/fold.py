@@ -41,7 +41,7 @@ def merge_norms(graph: Graph) -> Graph:
     """Take each BatchNormalization into the convolution whose result only it reads."""
     readers = Counter(name for node in graph.nodes for name in node.inputs)
     readers.update(port.name for port in graph.outputs)
-    makers = {node.name: node for node in graph.nodes if node.op == "Conv"}
+    makers = {node.name: node for node in graph.nodes if node.op in ("Conv", "ConvTranspose")}
     weights = dict(graph.weights)
     merged: dict[str, Node] = {}
     gone: set[str] = set()
@@ -55,7 +55,10 @@ def merge_norms(graph: Graph) -> Graph:
         gain, shift, mean, variance = (weights[name].astype(np.float64) for name in node.inputs[1:5])
         factor = gain / np.sqrt(variance + node.attributes.get("epsilon", 1e-5))
         kernel = weights[conv.inputs[1]]
-        column = factor.reshape(-1, *(1,) * (kernel.ndim - 1))
+        turned = conv.op == "ConvTranspose"
+        if turned and conv.attributes.get("group", 1) != 1:
+            continue
+        column = factor.reshape(*(1,) * turned, -1, *(1,) * (kernel.ndim - 1 - turned))
         start = weights[bias].astype(np.float64) if bias else 0.0
         names = (f"{node.name}.weight", f"{node.name}.bias")
         weights[names[0]] = (kernel * column).astype(np.float32)

@@ -10,17 +10,42 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from live.nets.files import nets_folder
 
+Made = TypeVar("Made")
+
 CAPTURE_LOCK = threading.Lock()
 """One graph is captured at a time in this process."""
 MOST_SHAPES = 64
 """Shapes that one function is compiled for: slot sizes times faces of a batch times variants."""
+
+
+class Fork:
+    """Work beside the main line of a step, on a stream of its own: two chains of small kernels then run side by side.
+
+    One fork and one join per step. What `work` reads has to be kept until the join.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self._stream = place.stream()
+
+    def run(self, work: Callable[[], Made]) -> Made:
+        """Queue work that may begin as soon as all that is queued so far is done."""
+        if self._stream is None:
+            return work()
+        self._stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._stream):
+            return work()
+
+    def join(self) -> None:
+        """What is queued from now on waits for it."""
+        if self._stream is not None:
+            torch.cuda.current_stream().wait_stream(self._stream)
 
 
 class Place:

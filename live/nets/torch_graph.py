@@ -44,6 +44,7 @@ class TorchGraph(nn.Module):
         self._plans: dict[tuple[tuple[int, ...], ...], Plan] = {}
         self._names: dict[str, str] = {}
         self._open = any(None in port.shape[1:] for port in graph.inputs)
+        self._pictures = _pictures(graph)
         self._weights = constants_of(graph)
         if not self._open:
             self._plan(tuple(_one_row(port) for port in graph.inputs))
@@ -77,7 +78,10 @@ class TorchGraph(nn.Module):
         """Slots with inputs and constants filled in, as `run_steps` takes them."""
         values: list[Any] = [None] * plan.slots
         for index, tensor in enumerate(inputs):
-            values[index] = tensor.to(self.dtype) if tensor.is_floating_point() else tensor
+            if index in self._pictures:
+                values[index] = tensor.to(self.dtype, memory_format=torch.channels_last)
+            else:
+                values[index] = tensor.to(self.dtype) if tensor.is_floating_point() else tensor
         for constant in plan.constants:
             values[constant.slot] = self._parameters[self._names[constant.name]]
         return values
@@ -135,6 +139,16 @@ class TorchGraph(nn.Module):
         self.register_parameter(entry, nn.Parameter(tensor.to(device), requires_grad=False))
         self._names[name] = entry
         return name
+
+
+def _pictures(graph: Graph) -> frozenset[int]:
+    """Which inputs are pictures with their channels before height and width; they are laid out channels_last once."""
+    turned = {node.inputs[0] for node in graph.nodes if node.op == "Transpose"}
+    return frozenset(
+        index
+        for index, port in enumerate(graph.inputs)
+        if len(port.shape) == 4 and port.dtype.startswith("float") and port.name not in turned
+    )
 
 
 def _one_row(port: Port) -> tuple[int, ...]:

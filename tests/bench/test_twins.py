@@ -56,7 +56,9 @@ def test_inswappers_twin_is_fixed_at_one_row_and_ends_with_the_emap(tmp_path: Pa
 
 
 def test_the_same_seed_writes_the_same_file(tmp_path: Path) -> None:
-    files = [write_twin("gpen_bfr_256", tmp_path / f"{k}.onnx", width=SMALL, seed=seed) for k, seed in enumerate((1, 1, 2))]
+    files = [
+        write_twin("gpen_bfr_256", tmp_path / f"{k}.onnx", width=SMALL, seed=seed) for k, seed in enumerate((1, 1, 2))
+    ]
     first, again, other = (hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
     assert first == again != other
 

@@ -53,9 +53,7 @@ def _inferred(nodes: Any, free: Any, ports: Any, weights: Any, opset: int) -> li
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     outputs = onnx.shape_inference.infer_shapes(model, data_prop=True).graph.output
     # Functions are not inferred; the one tested keeps its input's shape.
-    return [
-        item if item.type.HasField("tensor_type") else info(item.name, [1, *[None] * 3]) for item in outputs
-    ]
+    return [item if item.type.HasField("tensor_type") else info(item.name, [1, *[None] * 3]) for item in outputs]
 
 
 def reference(path: Path, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:

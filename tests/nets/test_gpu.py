@@ -33,7 +33,8 @@ def model(name: str, folder: Path) -> Path:
     if name in OURS:
         return models_dir() / f"{name}.onnx"
     path = folder / f"{name}.onnx"
-    return path if path.is_file() else write_twin(name, path, width=SMALL)
+    # Very narrow, hyperswap's norms over 2 x 2 pixels magnify rounding as the full one's do not.
+    return path if path.is_file() else write_twin(name, path, width=1 / 8 if "hyperswap" in name else SMALL)
 
 
 @pytest.fixture(autouse=True)
@@ -77,8 +78,10 @@ def test_a_captured_graph_gives_what_the_module_gives(folder: Path, name: str) -
     for inputs in (second, first, second):
         eager = [tensor.clone() for tensor in module(*inputs)]
         for got, wanted in zip(captured.run(*inputs), eager):
-            assert compare([got], [wanted]).relative_l2 < 1e-2 if name == "codeformer" else torch.allclose(
-                got, wanted, rtol=1e-2, atol=2e-3
+            assert (
+                compare([got], [wanted]).relative_l2 < 1e-2
+                if name == "codeformer"
+                else torch.allclose(got, wanted, rtol=1e-2, atol=2e-3)
             )
 
 

@@ -39,7 +39,8 @@ def case(op: str, *inputs: Any, opset: int = 13, outputs: int = 1, **attributes:
     return pytest.param(op, inputs, outputs, opset, attributes, id=f"{op}-{opset} {words}")
 
 
-UNARY = ["Abs", "Ceil", "Cos", "Erf", "Exp", "Floor", "Neg", "Relu", "Round", "Sigmoid", "Sign", "Sin", "Softplus", "Tanh", "HardSigmoid", "Elu", "Selu", "Identity"]
+UNARY = ["Abs", "Ceil", "Cos", "Erf", "Exp", "Floor", "Neg", "Relu", "Round", "Sigmoid", "Sign", "Sin", "Softplus"]
+UNARY += ["Tanh", "HardSigmoid", "Elu", "Selu", "Identity"]
 CASES = [
     *(case(op, PICTURE) for op in UNARY),
     case("HardSwish", PICTURE, opset=14),
@@ -148,7 +149,9 @@ CASES = [
 MODES = ("half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners")
 ROUNDINGS = ("floor", "ceil", "round_prefer_floor", "round_prefer_ceil")
 CASES += [
-    case("Resize", PICTURE, None, np.array([1, 1, *scales], np.float32), mode=mode, coordinate_transformation_mode=where)
+    case(
+        "Resize", PICTURE, None, np.array([1, 1, *scales], np.float32), mode=mode, coordinate_transformation_mode=where
+    )
     for mode in ("linear", "cubic")
     for where in MODES
     for scales in ((2, 2), (0.5, 0.5), (1.3, 0.7))
@@ -202,7 +205,7 @@ def test_operators_on_host_numbers_are_folded_at_load(tmp_path: Path) -> None:
     module = load_module(path)
     given = f(2, 3, 5, 7)
     tensor = torch.from_numpy(given)
-    assert [step.op for step in module.plan_for(tensor).steps] == ["Add"]
+    assert [step.op for step in module.plan_for(tensor).steps] == ["live.MultiplyAdd"]
     assert distance(module(tensor)[0].numpy(), reference(path, {"x": given})[0]) < 1e-6
 
 

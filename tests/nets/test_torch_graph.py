@@ -64,7 +64,9 @@ def test_the_chains_of_exporters_are_found(twin, name: str) -> None:  # type: ig
     assert {"ReduceMean", "Sqrt"}.isdisjoint(ops) or name.startswith("gpen")  # GPEN normalises its style once
     styled = {"gfpgan_1.4": 15 + 8, "gpen_bfr_512": 15 + 8, "gpen_bfr_256": 13 + 7}.get(name, 0)
     assert ops.count("live.ModulatedConv") == styled
+    assert ops.count("live.Blend") == (22 if name == "hyperswap_1a_256" else 0)
     if name == "codeformer":
+        assert ops.count("live.Swish") > 60
         assert ops.count("LayerNormalization") == 9 * 2 + 1
         assert "InstanceNormalization" not in ops
         assert ops.count("live.GroupNorm") > 60

@@ -68,7 +68,9 @@ def test_a_broken_file_is_made_anew(model: Path, tmp_path: Path, harm: str) -> N
     header = bytearray(whole)
     header[40] ^= 1
     file.write_bytes(
-        {"cut": whole[:-9], "flipped": bytes(flipped), "empty": b"", "pickle": b"\x80\x04.", "header": bytes(header)}[harm]
+        {"cut": whole[:-9], "flipped": bytes(flipped), "empty": b"", "pickle": b"\x80\x04.", "header": bytes(header)}[
+            harm
+        ]
     )
     assert weights.read_kept(file) is None
     weights.load_prepared(model, "fp16", place=tmp_path)

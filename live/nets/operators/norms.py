@@ -185,7 +185,10 @@ def _modulated(call: Call) -> Made:
     takes = [value, weight, style]
     largest = 1.0
     if epsilon is not None:
-        energy = call.fixed(1).to(torch.float64).square().sum((2, 3))
+        # A gain g on the result is 1 / sqrt((sum + epsilon) / g^2).
+        damped = call.get("gain", 1.0) ** -2
+        epsilon *= damped
+        energy = call.fixed(1).to(torch.float64).square().sum((2, 3)) * damped
         energy = energy if transposed else energy.T
         # Brought to 1 at most: as stored in half precision it must neither overflow nor vanish.
         largest = float(energy.max()) or 1.0

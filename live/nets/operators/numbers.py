@@ -74,6 +74,7 @@ UNARY: dict[str, Callable[[Tensor], Tensor]] = {
     "Softplus": F.softplus,
     "Sqrt": torch.sqrt,
     "Tanh": torch.tanh,
+    "live.Swish": F.silu,
     "HardSwish": F.hardswish,
 }
 
@@ -122,6 +123,32 @@ def _mod(call: Call) -> Made:
 @operator("Where")
 def _where(call: Call) -> Made:
     return pointwise([call.value(index) for index in range(3)], torch.where)
+
+
+@operator("live.MultiplyAdd")
+def _multiply_add(call: Call) -> Made:
+    """Inputs a, b, c: a * b + c."""
+
+    def run(a: Any, b: Any, c: Any) -> Tensor:
+        # Numbers that only the shapes told are bound as numbers, which addcmul does not take.
+        plain = isinstance(a, Tensor) and isinstance(b, Tensor) and isinstance(c, Tensor)
+        return torch.addcmul(c, a, b) if plain else a * b + c
+
+    a, b, c = (call.value(index) for index in range(3))
+    if a.constant and b.constant:
+        return pointwise([Value(a.tensor * b.tensor, constant=True), c], torch.add)
+    return pointwise([a, b, c], run)
+
+
+@operator("live.Blend")
+def _blend(call: Call) -> Made:
+    """Inputs a, b, m: (1 - m) * a + m * b."""
+
+    def run(a: Any, b: Any, m: Any) -> Tensor:
+        plain = isinstance(a, Tensor) and isinstance(b, Tensor) and isinstance(m, Tensor)
+        return torch.lerp(a, b, m) if plain else a + m * (b - a)
+
+    return pointwise([call.value(index) for index in range(3)], run)
 
 
 @operator("Sum", "Mean", "Max", "Min")

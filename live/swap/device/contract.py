@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from torch import Tensor
@@ -34,6 +34,8 @@ class Target(NamedTuple):
     """(N,) bool: whether there is such a mask."""
     where: Where
     """Which track each row belongs to."""
+    join: Callable[[], None]
+    """To be called once before `mask` and `matrix` are read: they are made beside."""
 
 
 class Wanted(NamedTuple):

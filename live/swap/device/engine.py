@@ -15,7 +15,7 @@ from torch import nn
 
 from live.faces.device_look import Cover, Look
 from live.nets.batcher import BUCKETS, Batcher, DeviceError
-from live.nets.place import Place
+from live.nets.place import Fork, Place
 from live.pixels.device import SLOTS_PX, Layout
 from live.swap.device.contract import Wear
 from live.swap.device.step import DetectStep, Fused, SwapStep
@@ -60,6 +60,7 @@ class DeviceEngine:
         self.name = f"{wear.name} on {place.name}"
         self.batcher = Batcher(place, most=most)
         self._networks, self._compiles = networks, compiles
+        self._fork = None if compiles else Fork(place)
         self._look = Look(networks.landmarker, TRACKS, steadiness, place.device)
         self._cover = None
         if networks.masker is not None:
@@ -96,7 +97,7 @@ class DeviceEngine:
         key = ("swap", format, colour, side_px, variant)
         if not self.batcher.knows(key):
             layout = Layout(format, side_px, colour)
-            step = SwapStep(layout, self._look, self._cover, self.wear, variant, self.place.device)
+            step = SwapStep(layout, self._look, self._cover, self.wear, variant, self.place.device, self._fork)
             self.batcher.add(key, Fused(step, self.place) if self._compiles else step)
         return key
 

@@ -104,6 +104,7 @@ class MeshWear:
     def __call__(self, target: Target, given: Mapping[str, Tensor], variant: str = "plain") -> Dressed:
         """Swap N faces by the mesh engine's step."""
         where = target.where
+        target.join()
         known = device_track.of_rows(self._states, where.track)
         known = known._replace(age=torch.where(where.fresh > 0, -1, known.age))
         faces = Faces(

@@ -214,6 +214,7 @@ class NetworkWear:
         whole = shares.sum(dim=(1, 2, 3))
         if masks is not None:
             shares = shares * masks
+        target.join()
         seen = patch.seen(target.mask, target.matrix, matrices, self._side_px)
         shares = shares * torch.where(target.masked[:, None, None, None], seen, 1)
         return shares, torch.where(whole < 1, 0, shares.sum(dim=(1, 2, 3)) / whole.clamp(min=1))

@@ -15,7 +15,7 @@ from live.faces.device_look import POINTS, Cover, Look, Where
 from live.faces.landmarker import SIDE_PX as LOOK_PX
 from live.faces.masker import SIDE_PX as MASK_PX
 from live.nets.packing import Field, Rows
-from live.nets.place import Place
+from live.nets.place import Fork, Place
 from live.pixels.device import Converter, Layout, Pyramid, Sampler
 from live.swap.device.contract import Target, Wear
 
@@ -39,13 +39,22 @@ class SwapStep:
     """Region in, finished region out. Several steps of one engine share what it remembers."""
 
     def __init__(
-        self, layout: Layout, look: Look, cover: Cover | None, wear: Wear, variant: str, device: torch.device | str
+        self,
+        layout: Layout,
+        look: Look,
+        cover: Cover | None,
+        wear: Wear,
+        variant: str,
+        device: torch.device | str,
+        fork: Fork | None = None,
     ) -> None:
+        """Args: fork: masks are made beside the swap; None: before it."""
         side = layout.side_px
         self._variant = variant
         self._convert, self._look, self._cover, self._wear = Converter(layout, device), look, cover, wear
         self._sampler = Sampler(side, (*PATCHES_PX, *wear.patches_px), device)
         self._pixel = torch.arange(side, device=device)
+        self._fork = fork
         self.takes = (*layout.planes, *ABOUT, *wear.takes)
         self.gives = (
             *layout.planes,
@@ -71,10 +80,11 @@ class SwapStep:
         pyramid = self._sampler.pyramid(picture)
         looked = self._look(pyramid, where)
         masks, matrices = self._masks(pyramid, looked.smooth, where)
+        join = self._fork.join if self._fork is not None else _nothing
         offset = torch.cat([where.corner, torch.zeros_like(where.corner[:, :1])], dim=1)
         landmarks = looked.smooth - offset[:, None]
         masked = torch.full_like(where.last, float(self._cover is not None)) > 0
-        target = Target(picture, pyramid, given["extent"], inside, landmarks, masks, matrices, masked, where)
+        target = Target(picture, pyramid, given["extent"], inside, landmarks, masks, matrices, masked, where, join)
         dressed = self._wear(target, given, self._variant)
         sound = dressed.ok & (looked.score > 0)
         alpha = torch.where(sound[:, None, None, None], dressed.alpha, 0)
@@ -95,8 +105,11 @@ class SwapStep:
         return within[:, :1, :, None] * within[:, 1:, None, :]
 
     def _masks(self, pyramid: Pyramid, landmarks: Tensor, where: Where) -> tuple[Tensor, Tensor]:
-        if self._cover is not None:
-            return self._cover(pyramid, landmarks, where)
+        cover = self._cover
+        if cover is not None and self._fork is not None:
+            return self._fork.run(lambda: cover(pyramid, landmarks, where))
+        if cover is not None:
+            return cover(pyramid, landmarks, where)
         masks = landmarks.new_ones(len(landmarks), MASK_PX, MASK_PX)
         return masks, landmarks.new_zeros(len(landmarks), 2, 3)
 
@@ -134,3 +147,7 @@ class DetectStep:
         """Boxes (N, K, 4), scores (N, K) and points (N, K, 5, 2) in px of the thumbnail."""
         boxes, scores, points = self._network(given["image"])
         return {"boxes": boxes, "scores": scores, "points": points}
+
+
+def _nothing() -> None:
+    """There is nothing to wait for."""
