@@ -32,6 +32,7 @@ from live.swap.device.contract import Wear
 from live.swap.device.engine import TRACKS, DeviceEngine, Networks
 from live.swap.device.mesh import MeshWear
 from live.swap.device.network import NetworkWear, PatchModule, Restoring
+from live.swap.identity import Identities
 from live.swap.mesh.engine import MeshOptions
 from live.values import Kind
 
@@ -95,6 +96,14 @@ def _build(preset: Preset, chosen: Chosen | None, place: Place, rung: int, allow
         most=min(allowance.most, max(faces.most, 1)),
         compiles=preset.nets.compile,
     )
+
+
+def parts_of_engine(engine: DeviceEngine) -> tuple[Networks, PatchModule, PatchModule | None, Identities]:
+    """The networks that an engine with a swapper runs, and what it tells it of source faces: for comparisons."""
+    wear = engine.wear
+    assert isinstance(wear, NetworkWear)
+    restorer = wear.restoring.module if wear.restoring is not None else None
+    return engine.networks, wear.module, restorer, wear.identities
 
 
 def _warm(preset: Preset, engine: DeviceEngine, kind: Kind) -> None:

@@ -40,6 +40,10 @@ class Meter:
         finally:
             self.stages_s[name].append(time.perf_counter() - begin_s)
 
+    def add(self, name: str, spent_s: float) -> None:
+        """Add the time of a stage that somebody else measured."""
+        self.stages_s[name].append(spent_s)
+
     def count(self, name: str, by: int = 1) -> None:
         """Count an event."""
         self.counts[name] += by

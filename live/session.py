@@ -213,7 +213,7 @@ class Session:
         except Exception as error:
             return Swapped(begun.frame, self._failed(begun.frame, error, trouble))
         finally:
-            self.meter.stages_s["frame"].append(time.perf_counter() - begun.begin_s)
+            self.meter.add("frame", time.perf_counter() - begun.begin_s)
 
     def _failed(self, frame: Frame, error: Exception, trouble: EverySoOften) -> Proof:
         self.meter.count("failed")

@@ -77,10 +77,13 @@ def look_at_photos() -> Callable[[Pixels], list[Face]]:
     return look
 
 
-def build(preset: Preset, ask: Ask, given: Capture | None = None) -> tuple[Session, Preparer]:
+def build(
+    preset: Preset, ask: Ask, given: Capture | None = None, made: DeviceEngine | None = None
+) -> tuple[Session, Preparer]:
     """Open everything a run needs; undoes itself on failure.
 
-    Args: given: a capture that is open already and stands in for the input; it is closed with the run.
+    Args: given: a capture that is open already and stands in for the input; it is closed with the run. made: the
+        device's engine, where there is one already.
     Raises: LiveError, one line.
     """
     keep_freed_memory()
@@ -90,7 +93,7 @@ def build(preset: Preset, ask: Ask, given: Capture | None = None) -> tuple[Sessi
     try:
         info, meter = capture.info, Meter()
         kind = Kind(info.format, info.colour, info.width_px, info.height_px)
-        way, engine = _build_way(preset, kind, meter, wait=not _plays_live(preset, ask))
+        way, engine = _build_way(preset, kind, meter, made, wait=not _plays_live(preset, ask))
         try:
             return _build_around(way, engine, preset, ask, meter, capture, demo=demo), engine
         except BaseException:
@@ -101,13 +104,15 @@ def build(preset: Preset, ask: Ask, given: Capture | None = None) -> tuple[Sessi
         raise
 
 
-def _build_way(preset: Preset, kind: Kind, meter: Meter, *, wait: bool) -> tuple[Way, Preparer]:
+def _build_way(
+    preset: Preset, kind: Kind, meter: Meter, made: DeviceEngine | None, *, wait: bool
+) -> tuple[Way, Preparer]:
     """How frames are swapped, and who has to be told of source faces.
 
     Args: kind: of the capture's frames; wait: until a network is ready; else the mesh is on air meanwhile.
     """
     device, watch = device_of(preset), Watch(_rules(preset))
-    if device is None:
+    if device is None and made is None:
         engine = build_engine(preset, wait=wait)
         tracker = build_tracker(preset) if engine.proves else None
         return Pipeline(tracker, engine, watch, meter, build_masker(preset) if engine.proves else None), engine
@@ -117,14 +122,14 @@ def _build_way(preset: Preset, kind: Kind, meter: Meter, *, wait: bool) -> tuple
 
     tracker = build_tracker(preset)
 
-    def pipeline(made: DeviceEngine) -> DevicePipeline:
-        return DevicePipeline(tracker, made, watch, meter)
+    def pipeline(engine: DeviceEngine) -> DevicePipeline:
+        return DevicePipeline(tracker, engine, watch, meter)
 
     def make(rung: int) -> DeviceEngine:
-        return build_device_engine(preset, device, kind, rung)
+        return build_device_engine(preset, device or "cpu", kind, rung)
 
-    if wait:
-        made = make(0)
+    if wait or made is not None:
+        made = made or make(0)
         return pipeline(made), made
     light = build_mesh(preset)
     host = Pipeline(tracker, light, watch, meter, build_masker(preset))

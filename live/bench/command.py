@@ -66,6 +66,13 @@ def add_bench(commands: Any) -> None:
         "--sheet", type=Path, metavar="PNG", help="draw captured, source face and results side by side"
     )
     quality.add_argument("--json", type=Path, metavar="FILE")
+    compare = add_command(kinds, "compare", "our way of frames against the other programs', same networks", _compare)
+    compare.add_argument("--preset", default="fast", metavar="NAME|FILE")
+    compare.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="engine=NAME at least")
+    compare.add_argument("--seconds", type=seconds, default=5.0, help="of each run (default 5)")
+    compare.add_argument("--faces", type=count, default=1, metavar="N")
+    compare.add_argument("--rounds", type=count, default=2, metavar="N", help="A B A B (default 2)")
+    compare.add_argument("--json", type=Path, metavar="FILE")
     precision = add_command(kinds, "precision", "networks at FP16, BF16, TF32 and autocast beside FP32", _precision)
     add_precision_arguments(precision)
 
@@ -119,6 +126,15 @@ def _quality(options: argparse.Namespace) -> int:
         sheet=options.sheet,
         json=options.json,
     )
+    report = measure(load_preset(options.preset, options.set), wish)
+    _give(report, table(report), options.json)
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from live.bench.compare import Wish, measure, table
+
+    wish = Wish(options.seconds, options.faces, options.rounds)
     report = measure(load_preset(options.preset, options.set), wish)
     _give(report, table(report), options.json)
     return 0

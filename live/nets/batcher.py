@@ -69,6 +69,7 @@ class _Slot:
     taken: Tensor
     given: Tensor
     got: Tensor
+    begun: Any
     uploaded: Any
     computed: Any
     downloaded: Any
@@ -97,6 +98,12 @@ class Ticket:
         batch = self._batch
         batch.line.leave(batch, timeout_s)
         return {name: rows[self._part] for name, rows in batch.line.arrays_out[batch.slot].items()}
+
+    def device_s(self) -> float:
+        """From the beginning of the upload to the end of the download, told by the device; 0 on the CPU. After
+        `result`.
+        """
+        return self._batch.line.device_s(self._batch)
 
     def release(self) -> None:
         """Give the rows back; the ticket is used up. Rows that were never committed stand for nobody."""
@@ -149,7 +156,10 @@ class _Line:
             place.bytes(rows, self._in.row_bytes),
             place.bytes(rows, self._out.row_bytes),
             place.pinned(rows, self._out.row_bytes),
-            *(place.event() for _ in range(3)),
+            place.event(timed=True),
+            place.event(),
+            place.event(),
+            place.event(timed=True),
         )
         self._idle.append(len(self._slots))
         self._slots.append(slot)
@@ -228,6 +238,11 @@ class _Line:
             except RuntimeError as error:  # torch raises errors of kernels wherever it next looks
                 raise DeviceError(f"the device failed: {_line(error)}") from error
 
+    def device_s(self, batch: _Batch) -> float:
+        """How long the device took for a batch that is back."""
+        slot = self._slots[batch.slot]
+        return 0.0 if slot.begun is None else float(slot.begun.elapsed_time(slot.downloaded)) / 1000
+
     def release(self, batch: _Batch) -> None:
         """One ticket of a batch is used up; the last one frees its slot."""
         with self._lock:
@@ -271,6 +286,7 @@ class _Line:
             slot.got[:bucket].copy_(slot.given[:bucket])
             return
         with torch.cuda.stream(self._up):
+            slot.begun.record(self._up)
             slot.taken[:bucket].copy_(slot.sent[:bucket], non_blocking=True)
             slot.uploaded.record(self._up)
         with torch.cuda.stream(self._compute):

@@ -59,7 +59,7 @@ class DeviceEngine:
         self.place, self.wear, self.most = place, wear, most
         self.name = f"{wear.name} on {place.name}"
         self.batcher = Batcher(place, most=most)
-        self._networks, self._compiles = networks, compiles
+        self.networks, self._compiles = networks, compiles
         self._fork = None if compiles else Fork(place)
         self._look = Look(networks.landmarker, TRACKS, steadiness, place.device)
         self._cover = None
@@ -105,7 +105,7 @@ class DeviceEngine:
         """Return the key of the detector's step for such thumbnails, made at the first call."""
         key = ("detect", height_px, width_px)
         if not self.batcher.knows(key):
-            step = DetectStep(self._networks.detector, height_px, width_px, self.place.device)
+            step = DetectStep(self.networks.detector, height_px, width_px, self.place.device)
             self.batcher.add(key, step, stream="detector")
         return key
 

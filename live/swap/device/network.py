@@ -6,9 +6,10 @@ face, a restorer where there is one, back into the region. Knows tensors, entrie
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -42,7 +43,7 @@ class PatchModule:
         assert entry.output is not None
         self.name, self.picture, self.result = entry.name, entry.input, entry.output
         self.template = template(entry.input.template or "arcface_128")
-        self._module, self._inputs = module, inputs
+        self.network, self._inputs = module, inputs
         self._input = entry.input.input or inputs[0]
         self._identity = entry.identity
         self._knobs = {knob.input: torch.tensor(knob.value, device=device) for knob in entry.knobs}
@@ -54,6 +55,16 @@ class PatchModule:
             )
         )
 
+    def in_order(self, given: Sequence[Array]) -> list[Array]:
+        """Put the picture, then the identity, into the order of the network's inputs, with its knobs' values."""
+        names = [self._input, *([] if len(given) == 1 else [self._identity_input()])]
+        values = dict(zip(names, given)) | {name: knob.cpu().numpy()[None] for name, knob in self._knobs.items()}
+        return [values[name] for name in self._inputs]
+
+    def _identity_input(self) -> str:
+        assert self._identity is not None
+        return self._identity.input if isinstance(self._identity, Embedding) else self._identity.picture.input
+
     def __call__(self, patches: Tensor, identities: Tensor | None) -> tuple[Tensor, Tensor | None, Tensor]:
         """Run N patches (N, 3, S, S) BGR 0..255.
 
@@ -63,10 +74,9 @@ class PatchModule:
         given = {self._input: _laid_out(numbers, self.picture)}
         if self._identity is not None:
             assert identities is not None
-            name = self._identity.input if isinstance(self._identity, Embedding) else self._identity.picture.input
-            given[name] = identities
+            given[self._identity_input()] = identities
         given |= {name: value.expand(len(patches)) for name, value in self._knobs.items()}
-        found = self._module(*(given[name] for name in self._inputs))
+        found = self.network(*(given[name] for name in self._inputs))
         answer = found[self.result.picture]
         if self.result.normalisation.layout == "nhwc":
             answer = answer.permute(0, 3, 1, 2)
@@ -123,7 +133,7 @@ class NetworkWear:
         if identity_shape:
             self.takes = (*self.takes, Field("identity", identity_shape))
         self.patches_px = [module.picture.size_px * options.boost]
-        self._module, self._identities, self._options, self._restoring = module, identities, options, restoring
+        self.module, self.identities, self._options, self.restoring = module, identities, options, restoring
         self._side_px = module.picture.size_px * options.boost
         self._target = torch.from_numpy(destination(module.template, module.picture.size_px, options.boost)).to(device)
         self._five, self._topology = torch.tensor(FIVE, device=device), load_topology()
@@ -142,7 +152,7 @@ class NetworkWear:
 
     def prepare(self, source: SourceFace) -> None:
         """Make what the network is told of the source face."""
-        self._identities.of(source)
+        self.identities.of(source)
 
     def fill(self, rows: Rows, number: int, face: Wanted) -> None:
         """Write what the network is told, on its way from the source face before where there was one.
@@ -152,7 +162,7 @@ class NetworkWear:
         yaw_deg = pose_of(face.landmarks[:VERTICES], self._topology).yaw_deg
         rows["shown"][number] = 1 - step(abs(yaw_deg), *self._options.fade_deg)
         source, track, now_s = face.source, face.track, face.now_s
-        wanted = self._identities.of(source)
+        wanted = self.identities.of(source)
         if wanted is None:
             return
         known = self._worn.get(track)
@@ -175,7 +185,7 @@ class NetworkWear:
 
     def variant(self, number: int) -> str:
         """`restore` for the frames in which the restorer runs, else `plain`."""
-        return "restore" if self._restoring is not None and number % self._restoring.every == 0 else "plain"
+        return "restore" if self.restoring is not None and number % self.restoring.every == 0 else "plain"
 
     def __call__(self, target: Target, given: Mapping[str, Tensor], variant: str = "plain") -> Dressed:
         """Swap N faces."""
@@ -189,7 +199,7 @@ class NetworkWear:
         back = sampler.put_back(torch.cat([pictures, faded], dim=1), matrices)
         alpha, ok = back[:, 3:].round() * target.inside, usable & fine
         pixels = torch.where(ok[:, None, None, None], back[:, :3], target.picture)
-        if self._restoring is not None:
+        if self.restoring is not None:
             pixels = self._restored(target, pixels, alpha, variant)
         opacity = shown.minimum(ramp(open_share, *_UNCOVERED)) * _changed(pictures, patches, shares)
         return Dressed(pixels, torch.where(ok[:, None, None, None], alpha, 0), opacity, ok, fine)
@@ -198,10 +208,10 @@ class NetworkWear:
         """All faces through the network, with their tiles where there are more pixels than it takes."""
         times = self._options.boost
         if times == 1:
-            return self._module(patches, identities)
+            return self.module(patches, identities)
         if identities is not None:
             identities = identities.repeat_interleave(times * times, dim=0)
-        pictures, masks, fine = self._module(patch.dealt(patches, times), identities)
+        pictures, masks, fine = self.module(patch.dealt(patches, times), identities)
         gathered = None if masks is None else patch.gathered(masks, times)
         return patch.gathered(pictures, times), gathered, fine.reshape(-1, times * times).all(dim=1)
 
@@ -232,8 +242,8 @@ class NetworkWear:
 
     def _restored(self, target: Target, pixels: Tensor, alpha: Tensor, variant: str) -> Tensor:
         """Worn faces (N, 3, S, S) with the restorer's detail, or with what is left of it from the frame before."""
-        assert self._restoring is not None
-        where, module, sampler = target.where, self._restoring.module, target.pyramid.sampler
+        assert self.restoring is not None
+        where, module, sampler = target.where, self.restoring.module, target.pyramid.sampler
         matrices, usable = patch.similarity(target.landmarks[:, self._five, :2], self._restored_target)
         shown = target.picture + alpha / 255 * (pixels - target.picture)
         patches = sampler.pyramid(shown).cut(matrices, module.picture.size_px, border=True).round()

@@ -230,6 +230,8 @@ class DevicePipeline:
             return self._tracker.look_again(pending.frame)
         found = {track.number: Found(track.raw, 0.0) for track in pending.looked_for}
         self.finite = all(sent.got("finite") for sent in pending.sent)
+        if pending.sent:
+            self._meter.add("device", pending.sent[0].ticket.device_s())
         for sent in pending.sent:
             raw = sent.got("raw").copy()
             found[sent.track.number] = Found(raw, float(sent.got("score")), sent.got("smooth").copy())

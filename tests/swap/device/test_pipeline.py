@@ -3,6 +3,7 @@ makes of the same frames is the reference."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 
@@ -220,3 +221,24 @@ def test_a_crossfade_leads_from_one_source_face_to_the_next(source, pictures):
     steps = [np.abs(after - before).mean() for before, after in pairwise(shown[1:])]
     assert steps[0] < 0.2 * sum(steps)  # in the frame of the change the new face has taken over by nothing yet
     assert max(steps) < 0.7 * np.abs(shown[-1] - shown[1]).mean() + 0.2
+
+
+def test_two_sessions_at_once_each_get_their_own_face(engine, pictures, source):
+    other = Gallery(None).get("ada")
+    engine.prepare(other)
+    mirrored = [picture[:, ::-1].copy() for picture in pictures]
+
+    def session(material, face):
+        pipeline = DevicePipeline(build_tracker(PRESET), engine, Watch(Rules()), Meter())
+        return [host.to_bgr(one.frame).astype(int) for one in run(pipeline, material, Settings(source=face))]
+
+    alone = [session(pictures[:4], source), session(mirrored[:4], other)]
+    key = engine.swap_key(PixelFormat.I420, frame_of(pictures[0], 0).colour, 256, "plain")
+    engine.batcher.share(key, 2)
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(session, (pictures[:4], mirrored[:4]), (source, other)))
+    engine.batcher.share(key, 1)
+    for mine, expected, others in zip(together, alone, reversed(together)):
+        for one, wanted, not_mine in zip(mine, expected, others):
+            assert np.abs(one - wanted).mean() < 0.2
+            assert np.abs(one - not_mine).mean() > 3

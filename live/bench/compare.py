@@ -1,0 +1,134 @@
+"""`live bench compare`: our way of frames against that of the field's programs, same networks, same run, turn by turn.
+
+The order is A B A B, so that a machine that slows down slows both. Ratios are what counts; a network with random
+weights does for speed. Knows ways and what the meter says.
+
+The report, as `--json` writes it: `live`, `machine`, `device`, `engine`, `restorer`, `precision`, and `rounds`, each
+with `ours` and `theirs`: `saturated_fps`, and `paced` with the latency's percentiles in ms and the frames per second.
+`ratios`: medians over the rounds, frames per second of ours by theirs, latency of theirs by ours.
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from typing import Any
+
+from live.bench.peers_way import Parts, PeersWay
+from live.bench.reel import Reel
+from live.bench.report import head
+from live.bench.speed import DEFAULT_FPS, WARM_UP_S
+from live.capture.contract import Wanted
+from live.config import Preset
+from live.device_engines import build_device_engine, parts_of_engine
+from live.engines import device_of
+from live.errors import UsageError
+from live.privacy import Rules, Watch
+from live.session import Session
+from live.studio import Ask, build, build_tracker
+from live.swap.device.engine import DeviceEngine
+from live.values import Kind, PixelFormat
+
+ROUNDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What to compare. Size, rate, format and networks are keys of the preset."""
+
+    seconds: float = 5.0
+    faces: int = 1
+    rounds: int = ROUNDS
+
+
+def measure(preset: Preset, wish: Wish) -> dict[str, Any]:
+    """Run both ways in turn. Raises: UsageError for the mesh, which no other program has; LiveError."""
+    if preset.engine in ("mesh", "none"):
+        raise UsageError(f"engine {preset.engine}: the other programs have none; compare a network: --set engine=NAME")
+    device = device_of(preset) or "cpu"
+    reel = _reel(preset, wish, live=False)
+    info = reel.info
+    kind = Kind(info.format, info.colour, info.width_px, info.height_px)
+    engine = build_device_engine(preset, device, kind)
+    rounds = []
+    for _ in range(wish.rounds):
+        rounds.append(
+            {"ours": _both(preset, wish, engine, ours=True), "theirs": _both(preset, wish, engine, ours=False)}
+        )
+    return head(
+        device=engine.place.name, engine=preset.engine, restorer=preset.restorer, precision=preset.nets.precision
+    ) | {
+        "size": f"{info.width_px}x{info.height_px}",
+        "format": str(info.format),
+        "faces": wish.faces,
+        "rounds": rounds,
+        "ratios": _ratios(rounds),
+    }
+
+
+def _both(preset: Preset, wish: Wish, engine: DeviceEngine, *, ours: bool) -> dict[str, Any]:
+    """One way, saturated and paced."""
+    full = _run(preset, wish, engine, live=False, ours=ours)
+    paced = _run(preset, wish, engine, live=True, ours=ours)
+    latency: dict[str, float] = next(iter(paced["latency_ms"].values()), {})
+    return {"saturated_fps": _fps(full), "paced": {"fps": _fps(paced), **latency}}
+
+
+def _run(preset: Preset, wish: Wish, engine: DeviceEngine, *, live: bool, ours: bool) -> dict[str, Any]:
+    session: Session = build(preset, Ask(outputs=("null",)), _reel(preset, wish, live=live), engine)[0]
+    if not ours:
+        watch = Watch(Rules(**preset.privacy.model_dump(exclude={"protect"})))
+        session.pipeline = PeersWay(build_tracker(preset), Parts(*parts_of_engine(engine)), engine.place, watch)
+    session.start()
+    session.wait(WARM_UP_S)
+    session.meter.restart()
+    session.wait(wish.seconds)
+    summary = session.meter.summary()
+    session.stop()
+    session.wait()
+    if session.error is not None:
+        raise session.error
+    return summary
+
+
+def _reel(preset: Preset, wish: Wish, *, live: bool) -> Reel:
+    keys = preset.capture
+    format = None if keys.format == "auto" else PixelFormat(keys.format)
+    wanted = Wanted(keys.width_px, keys.height_px, keys.fps or DEFAULT_FPS, format, live=live)
+    return Reel(wanted, faces=wish.faces)
+
+
+def _fps(summary: dict[str, Any]) -> float:
+    return next((fps for name, fps in summary["fps"].items() if name.startswith("out ")), 0.0)
+
+
+def _ratios(rounds: list[dict[str, Any]]) -> dict[str, float]:
+    fps = statistics.median(row["ours"]["saturated_fps"] / max(row["theirs"]["saturated_fps"], 0.01) for row in rounds)
+    p50, p99 = (
+        statistics.median(
+            row["theirs"]["paced"].get(key, 0) / max(row["ours"]["paced"].get(key, 0), 0.01) for row in rounds
+        )
+        for key in ("p50", "p99")
+    )
+    return {"fps": round(fps, 2), "latency_p50": round(p50, 2), "latency_p99": round(p99, 2)}
+
+
+def table(report: dict[str, Any]) -> str:
+    """The report for people."""
+    lines = [
+        f"live {report['live']}, {report['engine']}, restorer {report['restorer']}, {report['size']} "
+        f"{report['format']}, {report['faces']} face(s), {report['device']}",
+        f"{'':10}{'saturated':>12}{'paced':>8}{'p50':>9}{'p95':>9}{'p99':>9}",
+        f"{'':10}{'fps':>12}{'fps':>8}{'ms':>9}{'ms':>9}{'ms':>9}",
+    ]
+    for row in report["rounds"]:
+        for name, side in row.items():
+            paced = side["paced"]
+            times = "".join(f"{paced.get(key, float('nan')):9.2f}" for key in ("p50", "p95", "p99"))
+            lines.append(f"{name:10}{side['saturated_fps']:12.1f}{paced['fps']:8.1f}{times}")
+    ratios = report["ratios"]
+    lines.append(
+        f"ours has {ratios['fps']:g} times the frames per second, theirs {ratios['latency_p50']:g} times the latency "
+        f"at p50 and {ratios['latency_p99']:g} times at p99"
+    )
+    return "\n".join(lines)
