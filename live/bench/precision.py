@@ -120,7 +120,7 @@ def line(row: dict[str, Any]) -> str:
 
 def table(report: dict[str, Any]) -> str:
     """The report for people."""
-    rates = ", ".join(f"{word} {rate:.0f}" for word, rate in report["tflops"].items())
+    rates = ", ".join(f"{word} {rate:.3g}" for word, rate in report["tflops"].items())
     eight = f", fp8 {report['fp8_tflops']:.0f}" if report["fp8_tflops"] else ""
     lines = [
         f"live {report['live']}, {report['device']}, torch {report['torch']}, {report['seconds']} s",
