@@ -7,6 +7,7 @@ half precision.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from live.nets.graph import Graph, read_graph
 from live.nets.plan import Plan, constants_of, make_plan, run_steps
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+MOST_SIZES = 64
+"""Plans kept, where a file leaves the picture's size open."""
 
 
 class TorchGraph(nn.Module):
@@ -122,16 +126,15 @@ class TorchGraph(nn.Module):
             raise ModelError(f"the network takes {wanted}, not {shapes}")
         # A module moved before its first plan has no parameter yet that tells where it is; its inputs do.
         device = next(self.parameters()).device if self._names else device or self._device
+        if len(self._plans) >= MOST_SIZES:
+            raise ModelError(f"a network was asked for more than {MOST_SIZES} sizes of input; load it again")
         plan = make_plan(self.graph, self._weights, shapes, self.dtype, self.wide)
-        renamed = []
-        for constant in plan.constants:
-            renamed.append(self._hold(constant.name, constant.tensor, device))
-        constants = tuple(
-            type(constant)(name, torch.empty(0), constant.slot) for constant, name in zip(plan.constants, renamed)
+        held = tuple(
+            replace(constant, name=self._hold(constant.name, constant.tensor, device), tensor=torch.empty(0))
+            for constant in plan.constants
         )
-        plan = Plan(plan.steps, constants, plan.slots, plan.outputs, plan.shapes, plan.shared, plan.freed)
-        self._plans[shapes] = plan
-        return plan
+        self._plans[shapes] = replace(plan, constants=held)
+        return self._plans[shapes]
 
     def _hold(self, name: str, tensor: Tensor, device: torch.device) -> str:
         """Keep a constant as a parameter; the same one again where it is there already. Returns: its name."""
