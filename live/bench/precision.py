@@ -22,11 +22,9 @@ from live.bench.precision_wish import BATCHED, CPU_MODES, MODES, ON_GPU, OURS, W
 from live.bench.rates import Rates, measure_rates
 from live.bench.report import check_places, head, write_json
 from live.bench.twins import TWINS
-from live.bench.work import count_work
 from live.errors import LiveError
 from live.nets.precision import ladder
 from live.nets.selftest import facts_of
-from live.nets.torch_graph import TorchGraph
 
 log = logging.getLogger(__name__)
 
@@ -79,9 +77,8 @@ def _rows(
                 continue
             for compiled in (False, True) if wish.compile and mode in ("fp16", "fp32") else (False,):
                 setting = Setting(mode, rows, device, compiled, wish.kernels and mode == "fp16")
-                work = count_work(TorchGraph(subject.graph, precision=setting.rate), inputs)
                 try:
-                    entry, outputs = measure_row(subject, setting, inputs, reference, rates, work)
+                    entry, outputs = measure_row(subject, setting, inputs, reference, rates)
                 except RuntimeError as error:  # out of memory, an operator a device lacks
                     yield {
                         "network": subject.name,
@@ -94,7 +91,7 @@ def _rows(
                     if device.type == "cuda":
                         torch.cuda.empty_cache()
                 reference = outputs if reference is None else reference
-                entry["gflop"], entry["parameters_m"] = work.flop / 1e9, _parameters(subject) / 1e6
+                entry["parameters_m"] = _parameters(subject) / 1e6
                 yield entry
 
 
@@ -123,7 +120,7 @@ def line(row: dict[str, Any]) -> str:
 
 def table(report: dict[str, Any]) -> str:
     """The report for people."""
-    rates = ", ".join(f"{word} {rate:.0f}" for word, rate in report["tflops"].items())
+    rates = ", ".join(f"{word} {rate:.3g}" for word, rate in report["tflops"].items())
     eight = f", fp8 {report['fp8_tflops']:.0f}" if report["fp8_tflops"] else ""
     lines = [
         f"live {report['live']}, {report['device']}, torch {report['torch']}, {report['seconds']} s",

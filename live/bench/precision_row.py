@@ -13,7 +13,7 @@ from torch import Tensor
 
 from live.bench.precision_nets import Subject
 from live.bench.rates import Rates, time_ms
-from live.bench.work import Work
+from live.bench.work import count_work
 from live.nets.cuda_graph import Captured
 from live.nets.selftest import compare
 from live.nets.torch_graph import TorchGraph
@@ -53,19 +53,17 @@ class Setting:
 
 
 def measure_row(
-    subject: Subject, setting: Setting, inputs: Sequence[Tensor], reference: Sequence[Tensor] | None, rates: Rates,
-    work: Work,
+    subject: Subject, setting: Setting, inputs: Sequence[Tensor], reference: Sequence[Tensor] | None, rates: Rates
 ) -> tuple[dict[str, Any], list[Tensor]]:  # fmt: skip
     """Measure.
 
-    Args: inputs on the device; reference: float32's outputs on the host, None where this is float32; work in this
-    precision's types.
+    Args: inputs on the device; reference: float32's outputs on the host, None where this is float32.
     Returns: the row of the report, and the outputs on the host.
     """
     device = setting.device
     on_gpu = device.type == "cuda"
     before = _allocated(device)
-    module = TorchGraph(subject.graph, precision=setting.precision).to(device).eval()
+    module = TorchGraph(subject.graph, device=device, precision=setting.precision).eval()
     weights = _allocated(device) - before
     run: Callable[..., Any] = torch.compile(module, dynamic=False) if setting.compiled else module
     row: dict[str, Any] = {
@@ -89,11 +87,14 @@ def measure_row(
                 row["kernels"] = kernels_us(captured)
             row["graph_is_eager"] = all(_near(a, b) for a, b in zip(captured.outputs, outputs))
             del captured
+    work = count_work(module, inputs)
+    row["gflop"] = work.flop / 1e9
     best = row.get("ms_graph", row["ms_eager"])
     row["tflops"] = work.flop / (1e9 * best)
     if setting.rate in rates.flops:
         row["share_of_rate"] = row["tflops"] * 1e12 / rates.flops[setting.rate]
-        row["floor_ms"] = work.floor_ms(rates.flops[setting.rate], rates.bandwidth)
+        if setting.mode != "autocast":  # whose weights and pictures have different types
+            row["floor_ms"] = work.floor_ms(rates.flops[setting.rate], rates.bandwidth)
     if reference is not None:
         verdict = compare(outputs, reference)
         row["finite"], row["relative_l2"] = verdict.finite, verdict.relative_l2

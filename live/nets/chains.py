@@ -91,39 +91,33 @@ class Chains:
         array = self._weights.get(name)
         if array is not None:
             return array.ndim in (3, 4) and array.shape[-2:] == (1, 1) and (array.ndim == 3 or array.shape[0] == 1)
-        node = self.maker(name)
-        for _ in range(4):
-            if node is None:
-                return False
-            if node.op in ("Slice", "Identity", "Add", "Mul", "Gather", "Split"):
-                inputs = [item for item in node.inputs[:2] if item not in self._weights]
-                if len(inputs) != 1:
+        node, rank = self.maker(name), 4
+        while node is not None and node.op in ("Slice", "Split", "Identity", "Add", "Mul", "Gather"):
+            if node.op in ("Add", "Mul"):
+                rest = [item for item in node.inputs if self.number(item) is None]
+                if len(rest) != 1:
                     return False
-                if node.op == "Gather" and node.attributes.get("axis", 0) == 1:
-                    return self._ends_in_ones(self.maker(inputs[0]), 5)
-                node = self.maker(inputs[0])
+                node = self.maker(rest[0])
                 continue
-            return self._ends_in_ones(node, 4)
-        return False
+            # Cut along the channels, or taken from an axis before them.
+            if node.op == "Gather":
+                if node.attributes.get("axis", 0) != 1 or rank != 4:
+                    return False
+                rank = 5
+            node = self.maker(node.inputs[0])
+        return node is not None and self._ends_in_ones(node, rank)
 
-    def _ends_in_ones(self, node: Node | None, rank: int) -> bool:
-        if node is None:
-            return False
+    def _ends_in_ones(self, node: Node, rank: int) -> bool:
+        """Whether a node lays a value out with this many axes, of which the last two are one."""
         if node.op == "Reshape":
-            shape = self._weights.get(node.inputs[1])
-            return shape is not None and shape.size == rank and tuple(shape[-2:]) == (1, 1)
-        before = self.maker(node.inputs[0]) if node.op == "Unsqueeze" else None
-        axes = [self.axes(node), self.axes(before)] if before is not None and before.op == "Unsqueeze" else None
-        gemm = self.maker(before.inputs[0]) if before is not None and axes is not None else None
-        if axes == [[3], [2]] and rank == 4:
-            return gemm is not None and gemm.op == "Gemm"
-        return (
-            node.op == "Unsqueeze"
-            and rank == 4
-            and self.axes(node) == [2, 3]
-            and before is not None
-            and (before.op == "Gemm")
-        )
+            shape = as_shape(self._weights.get(node.inputs[1]))
+            return len(shape) == rank and shape[-2:] == (1, 1)
+        axes: list[int] = []
+        made: Node | None = node
+        while made is not None and made.op == "Unsqueeze":
+            axes += self.axes(made) or [0]
+            made = self.maker(made.inputs[0])
+        return rank == 4 and sorted(axes) == [2, 3] and made is not None and made.op == "Gemm"
 
     def root(self, name: str) -> str:
         """The value a value is laid out from."""

@@ -59,13 +59,8 @@ def find_standardise(chains: Chains, node: Node) -> bool:
         root = chains.only_reader(added.name, "Sqrt") if added is not None and epsilon is not None else None
         if root is None or chains.count(mean.name) != 1:
             return False
-        end = chains.only_reader(root.name, "Div")
-        if end is not None and chains.number(end.inputs[0]) == 1.0:
-            end = chains.only_reader(end.name, "Mul")
-        elif end is None:
-            inverse = chains.only_reader(root.name, "Reciprocal")
-            end = chains.only_reader(inverse.name, "Mul") if inverse is not None else None
-        if end is None or node.name not in end.inputs or chains.count(node.name) != chains.uses(node.name, square, end):
+        end = _standardised(chains, node.name, root)
+        if end is None or chains.count(node.name) != chains.uses(node.name, square, end):
             return False
         made = Node(
             "live.Standardise", (node.inputs[0],), end.outputs, {"axes": tuple(axes), "epsilon": float(epsilon or 0)}
@@ -73,6 +68,17 @@ def find_standardise(chains: Chains, node: Node) -> bool:
         chains.replace(end, made)
         return True
     return False
+
+
+def _standardised(chains: Chains, centred: str, root: Node) -> Node | None:
+    """The node that makes centred / root, or centred * (1 / root)."""
+    inverse = chains.only_reader(root.name, "Div") or chains.only_reader(root.name, "Reciprocal")
+    if inverse is None or inverse.inputs == (centred, root.name):
+        return inverse
+    if inverse.op == "Div" and chains.number(inverse.inputs[0]) != 1.0:
+        return None
+    end = chains.only_reader(inverse.name, "Mul")
+    return end if end is not None and centred in end.inputs else None
 
 
 def find_group_norm(chains: Chains, node: Node) -> bool:
@@ -94,14 +100,11 @@ def find_group_norm(chains: Chains, node: Node) -> bool:
     if product is None or summed is None:
         return False
     lines = [chains.weight(chains.other(product, back.name)), chains.weight(chains.other(summed, product.name))]
-    channels = int(target[1])
-    if any(
-        line is None or line.size != channels or line.shape[-(target.size - 1)] != channels
-        for line in lines
-        if line is None or line.ndim >= target.size - 1
-    ):
-        return False
-    if any(line is None or line.ndim < target.size - 1 for line in lines) or channels % groups:
+    channels, place = int(target[1]), target.size - 1
+    for line in lines:
+        if line is None or line.size != channels or line.ndim < place or line.shape[-place] != channels:
+            return False
+    if channels % groups:
         return False
     names = [
         chains.add_weight(f"{summed.name}.{kind}", np.asarray(line).reshape(-1))

@@ -111,7 +111,7 @@ def choose_precision(
     given = [tensor.to(device) for tensor in (calibration(graph.inputs) if inputs is None else inputs)]
 
     def run(precision: str, wide: frozenset[str]) -> tuple[Tensor, ...]:
-        module = TorchGraph(graph, precision=precision, wide=wide).to(device)
+        module = TorchGraph(graph, device=device, precision=precision, wide=wide)
         with torch.inference_mode(), multiplying(tf32=precision == "tf32"):
             return module(*given)
 
@@ -121,7 +121,7 @@ def choose_precision(
         return compare(run(precision, wide), reference)
 
     def find_wide(precision: str) -> tuple[str, ...]:
-        module = TorchGraph(graph).to(device)
+        module = TorchGraph(graph, device=device)
         with torch.inference_mode():
             hot = overflowing(largest_numbers(module, given), torch.finfo(torch.float16).max / ROOM)
         if hot and judge(precision, frozenset(hot)).holds:

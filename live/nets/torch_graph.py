@@ -7,6 +7,7 @@ half precision.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ from live.nets.plan import Plan, constants_of, make_plan, run_steps
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
+MOST_SIZES = 64
+"""Plans kept, where a file leaves the picture's size open."""
+
 
 class TorchGraph(nn.Module):
     """A network; call it with its inputs in order.
@@ -30,7 +34,14 @@ class TorchGraph(nn.Module):
     a new picture size (where the file leaves it open) plans anew, which is no work for a frame: call once before.
     """
 
-    def __init__(self, graph: Graph, *, precision: str = "fp32", wide: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        device: str | torch.device = "cpu",
+        precision: str = "fp32",
+        wide: frozenset[str] = frozenset(),
+    ) -> None:
         """Take a graph that `prepare` made.
 
         Args: wide names nodes that run in float32 at any precision.
@@ -41,6 +52,7 @@ class TorchGraph(nn.Module):
         self.precision = precision
         self.dtype = DTYPES[precision]
         self.wide = wide
+        self._device = torch.device(device)
         self._plans: dict[tuple[tuple[int, ...], ...], Plan] = {}
         self._names: dict[str, str] = {}
         self._open = any(None in port.shape[1:] for port in graph.inputs)
@@ -112,17 +124,17 @@ class TorchGraph(nn.Module):
         if not self._weights and self._plans:
             wanted = ", ".join(f"{port.name} {port.shape}" for port in self.graph.inputs)
             raise ModelError(f"the network takes {wanted}, not {shapes}")
-        device = next(self.parameters()).device if self._names else device or torch.device("cpu")
+        # A module moved before its first plan has no parameter yet that tells where it is; its inputs do.
+        device = next(self.parameters()).device if self._names else device or self._device
+        if len(self._plans) >= MOST_SIZES:
+            raise ModelError(f"a network was asked for more than {MOST_SIZES} sizes of input; load it again")
         plan = make_plan(self.graph, self._weights, shapes, self.dtype, self.wide)
-        renamed = []
-        for constant in plan.constants:
-            renamed.append(self._hold(constant.name, constant.tensor, device))
-        constants = tuple(
-            type(constant)(name, torch.empty(0), constant.slot) for constant, name in zip(plan.constants, renamed)
+        held = tuple(
+            replace(constant, name=self._hold(constant.name, constant.tensor, device), tensor=torch.empty(0))
+            for constant in plan.constants
         )
-        plan = Plan(plan.steps, constants, plan.slots, plan.outputs, plan.shapes, plan.shared, plan.freed)
-        self._plans[shapes] = plan
-        return plan
+        self._plans[shapes] = replace(plan, constants=held)
+        return self._plans[shapes]
 
     def _hold(self, name: str, tensor: Tensor, device: torch.device) -> str:
         """Keep a constant as a parameter; the same one again where it is there already. Returns: its name."""
@@ -134,9 +146,10 @@ class TorchGraph(nn.Module):
         entry = name.replace(".", "_").replace("/", "_").replace(":", "__") or "weight"
         while entry in self._parameters:
             entry += "_"
+        tensor = tensor.to(device)
         if tensor.dim() == 4:
             tensor = tensor.contiguous(memory_format=torch.channels_last)
-        self.register_parameter(entry, nn.Parameter(tensor.to(device), requires_grad=False))
+        self.register_parameter(entry, nn.Parameter(tensor, requires_grad=False))
         self._names[name] = entry
         return name
 
@@ -173,4 +186,4 @@ def load_module(
     run in float32 all the same.
     Raises: ModelError, one line.
     """
-    return TorchGraph(prepare(read_graph(path)), precision=precision, wide=wide).to(device).eval()
+    return TorchGraph(prepare(read_graph(path)), device=device, precision=precision, wide=wide).eval()

@@ -38,7 +38,7 @@ class TorchRunner:
         self.precision = precision
         self.device = torch.device(device)
         graph = prepare(read_graph(model)) if isinstance(model, Path) else model
-        self._module: TorchGraph | None = TorchGraph(graph, precision=precision, wide=wide).to(self.device).eval()
+        self._module: TorchGraph | None = TorchGraph(graph, device=self.device, precision=precision, wide=wide).eval()
         self.inputs: tuple[Port, ...] = self._module.graph.inputs
         self.outputs: tuple[Port, ...] = self._module.graph.outputs
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from live.errors import ModelError
-from live.nets.operators.call import Call, Made, MixedRowsError, Value, keep_off, operator
+from live.nets.operators.call import Call, Made, MixedRowsError, Value, axis_of, keep_off, operator
 from live.nets.operators.pictures import CONVOLUTIONS, TRANSPOSED, padder, window
 from live.nets.operators.shapes import same
 
@@ -57,7 +57,7 @@ def one_picture(x: Tensor, epsilon: float, gain: Tensor, shift: Tensor) -> Tenso
 def _standardise(call: Call) -> Made:
     """(x - mean) / sqrt(variance + epsilon) along `axes`, then * input 2 + input 3 where they are there."""
     value, gain, shift = call.value(0), call.optional(1), call.optional(2)
-    axes = [int(axis) % len(value.shape) for axis in call.get("axes", ())]
+    axes = [axis_of(int(axis), len(value.shape)) for axis in call.get("axes", ())]
     keep_off(value, axes)
     for other in (gain, shift):
         if other is None:

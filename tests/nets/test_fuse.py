@@ -1,0 +1,129 @@
+"""Chains that look like what is fused, and are not; they stay as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from onnx import helper
+
+from live.nets.torch_graph import load_module, prepare, read_graph
+from tests.nets.networks import distance, info, row_by_row, save
+
+N = helper.make_node
+RANDOM = np.random.default_rng(2)
+
+
+def f(*shape: int) -> np.ndarray:
+    return RANDOM.standard_normal(shape).astype(np.float32)
+
+
+def norm(end: list[Any], *, spare: bool = False) -> list[Any]:
+    """An instance norm written out, up to the root, and what follows."""
+    nodes = [
+        N("ReduceMean", ["x"], ["mean"], axes=[2, 3]),
+        N("Sub", ["x", "mean"], ["c"]),
+        N("Mul", ["c", "c"], ["square"]),
+        N("ReduceMean", ["square"], ["variance"], axes=[2, 3]),
+        N("Add", ["variance", "epsilon"], ["damped"]),
+        N("Sqrt", ["damped"], ["root"]),
+        *end,
+    ]
+    return [*nodes, N("Add", ["y", "root"], ["z"])] if spare else nodes
+
+
+WEIGHTS = {
+    "epsilon": np.array(0.1, np.float32), "one": np.array(1, np.float32), "two": np.array(2, np.float32),
+    "wide": f(1, 4, 5, 6), "lines": f(4, 1, 1), "kernel": f(4, 4, 3, 3), "bias": f(4),
+}  # fmt: skip
+
+
+def check(path: Path, nodes: list[Any], absent: str, output: str = "y") -> list[str]:
+    """The result is ONNX Runtime's and the operator was not found. Returns: the operators of the prepared network."""
+    weights = {name: array for name, array in WEIGHTS.items() if any(name in node.input for node in nodes)}
+    save(path, nodes, [info("x", [1, 4, 5, 6])], [info(output, [1, 4, 5, 6])], weights)
+    given = f(3, 4, 5, 6)
+    got = load_module(path)(torch.from_numpy(given))[0].numpy()
+    assert distance(got, row_by_row(path, {"x": given})[0]) < 1e-4
+    ops = [node.op for node in prepare(read_graph(path)).nodes]
+    assert absent not in ops
+    return ops
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        [N("Div", ["c", "root"], ["y"])],
+        [N("Div", ["one", "root"], ["i"]), N("Mul", ["c", "i"], ["y"])],
+        [N("Reciprocal", ["root"], ["i"]), N("Mul", ["i", "c"], ["y"])],
+    ],
+)
+def test_all_ways_of_ending_a_norm_are_found(tmp_path: Path, end: list[Any]) -> None:
+    assert check(tmp_path / "a.onnx", norm(end), "Sqrt") == ["live.Standardise"]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        [N("Div", ["root", "c"], ["y"])],
+        [N("Div", ["two", "root"], ["i"]), N("Mul", ["c", "i"], ["y"])],
+        [N("Div", ["c", "root"], ["n"]), N("Add", ["n", "c"], ["y"])],
+        [N("Div", ["x", "root"], ["y"])],
+    ],
+)
+def test_what_only_resembles_a_norm_stays(tmp_path: Path, end: list[Any]) -> None:
+    check(tmp_path / "a.onnx", norm(end), "live.Standardise")
+
+
+def test_a_norm_whose_root_is_wanted_elsewhere_stays(tmp_path: Path) -> None:
+    check(tmp_path / "a.onnx", norm([N("Div", ["c", "root"], ["y"])], spare=True), "live.Standardise", output="z")
+
+
+def test_a_scale_for_every_pixel_stays_outside_the_norm(tmp_path: Path) -> None:
+    end = [N("Div", ["c", "root"], ["n"]), N("Mul", ["n", "wide"], ["g"]), N("Add", ["g", "lines"], ["y"])]
+    assert check(tmp_path / "a.onnx", norm(end), "Sqrt") == ["live.Standardise", "live.MultiplyAdd"]
+
+
+def test_a_scale_per_channel_goes_into_the_norm_and_the_bias_before_it_away(tmp_path: Path) -> None:
+    end = [N("Div", ["c", "root"], ["n"]), N("Mul", ["n", "lines"], ["g"]), N("Add", ["lines", "g"], ["y"])]
+    first = N("Conv", ["given", "kernel", "bias"], ["x"], pads=[1, 1, 1, 1])
+    nodes = [first, *norm(end)]
+    path = save(
+        tmp_path / "a.onnx", nodes, [info("given", [1, 4, 5, 6])], [info("y", [1, 4, 5, 6])],
+        {name: WEIGHTS[name] for name in ("epsilon", "lines", "kernel", "bias")},
+    )  # fmt: skip
+    graph = prepare(read_graph(path))
+    assert [node.op for node in graph.nodes] == ["Conv", "live.Standardise"]
+    assert len(graph.nodes[0].inputs) == 2
+    given = f(2, 4, 5, 6)
+    got = load_module(path)(torch.from_numpy(given))[0].numpy()
+    assert distance(got, row_by_row(path, {"given": given})[0]) < 1e-5
+
+
+BLEND = [N("Sigmoid", ["x"], ["m"]), N("Sub", ["one", "m"], ["rest"]), N("Mul", ["rest", "x"], ["p"])]
+
+
+def test_a_blend_is_found(tmp_path: Path) -> None:
+    nodes = [*BLEND, N("Mul", ["wide", "m"], ["q"]), N("Add", ["q", "p"], ["y"])]
+    assert check(tmp_path / "a.onnx", nodes, "Sub") == ["Sigmoid", "live.Blend"]
+
+
+def test_a_blend_with_another_mask_stays(tmp_path: Path) -> None:
+    nodes = [*BLEND, N("Tanh", ["x"], ["t"]), N("Mul", ["wide", "t"], ["q"]), N("Add", ["q", "p"], ["y"])]
+    check(tmp_path / "a.onnx", nodes, "live.Blend")
+
+
+def test_a_blend_whose_rest_does_not_begin_with_one_stays(tmp_path: Path) -> None:
+    nodes = [
+        N("Sigmoid", ["x"], ["m"]), N("Sub", ["two", "m"], ["rest"]), N("Mul", ["rest", "x"], ["p"]),
+        N("Mul", ["wide", "m"], ["q"]), N("Add", ["q", "p"], ["y"]),
+    ]  # fmt: skip
+    check(tmp_path / "a.onnx", nodes, "live.Blend")
+
+
+def test_a_product_read_twice_is_not_taken_into_a_sum(tmp_path: Path) -> None:
+    nodes = [N("Mul", ["x", "wide"], ["p"]), N("Add", ["p", "lines"], ["s"]), N("Sub", ["s", "p"], ["y"])]
+    check(tmp_path / "a.onnx", nodes, "live.MultiplyAdd")
