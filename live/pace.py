@@ -1,5 +1,6 @@
-"""Pure timing: how often a repeating fault may be told, when something lost is tried again, when work on the next picture
-begins. Time comes as `now_s`.
+"""Pure timing: how often a fault may be told, when something lost is tried again, when the next picture is begun.
+
+Time comes as `now_s`.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from live.faces.masker import Beside, Masker, Steady
 from live.faces.still import find_faces
 from live.faces.tracker import Options, Tracker
 from live.marking import Badge
-from live.memory import keep_freed_memory
+from live.memory import keep_freed_memory, spare_what_is_loaded
 from live.meter import Meter
 from live.output import open_output
 from live.output.contract import Format, Output
@@ -95,7 +95,9 @@ def build(
         kind = Kind(info.format, info.colour, info.width_px, info.height_px)
         way, engine = _build_way(preset, kind, meter, made, wait=not _plays_live(preset, ask))
         try:
-            return _build_around(way, engine, preset, ask, meter, capture, demo=demo), engine
+            session = _build_around(way, engine, preset, ask, meter, capture, demo=demo)
+            spare_what_is_loaded()
+            return session, engine
         except BaseException:
             engine.close()
             raise

@@ -31,6 +31,12 @@ def test_only_the_preset_for_checks_shows_the_bare_picture_and_its_line_says_so(
 
 
 @pytest.mark.parametrize("name", sorted(preset_names()))
+def test_where_everyone_is_protected_every_frame_is_searched_for_newcomers(name: str) -> None:
+    preset = load_preset(name)
+    assert preset.privacy.protect != "everyone" or preset.faces.detector_every == 1
+
+
+@pytest.mark.parametrize("name", sorted(preset_names()))
 def test_no_bundled_preset_burns_a_counter_into_the_picture(name: str) -> None:
     assert not load_preset(name).capture.counter
     assert load_preset(name, ["capture.counter=true"]).capture.counter

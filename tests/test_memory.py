@@ -28,3 +28,23 @@ def test_freed_pictures_are_used_again_without_asking_the_kernel():
     }
     assert faults[True] <= 50
     assert faults[True] <= faults[False]
+
+
+SPARED = """
+import gc
+from live.memory import spare_what_is_loaded
+kept = [[number] for number in range(20_000)]
+loop = []
+loop.append(loop)
+del loop
+spare_what_is_loaded()
+print(gc.get_freeze_count(), len(gc.get_objects()), gc.collect())
+"""
+
+
+def test_what_is_loaded_is_looked_through_once_and_never_again():
+    printed = subprocess.check_output([sys.executable, "-c", SPARED], text=True)
+    frozen, watched, garbage = (int(number) for number in printed.split())
+    assert frozen > 20_000
+    assert watched < 1000
+    assert garbage == 0  # a loop of before is gone already

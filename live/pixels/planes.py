@@ -117,7 +117,9 @@ def shrink(plane: Pixels, format: PixelFormat) -> Pixels:
     odd = (height_px % down, width_px % across)
     if any(odd):
         plane = cv2.copyMakeBorder(plane, 0, odd[0], 0, odd[1], cv2.BORDER_REPLICATE)
-    return cv2.resize(plane, (plane.shape[1] // across, plane.shape[0] // down), interpolation=cv2.INTER_AREA)
+    # The same means by both; of two pixels side by side linear interpolation finds them in a fifth of the time.
+    means = cv2.INTER_AREA if down == 2 else cv2.INTER_LINEAR
+    return cv2.resize(plane, (plane.shape[1] // across, plane.shape[0] // down), interpolation=means)
 
 
 def to_yuv(bgr: Pixels, format: PixelFormat, colour: Colour) -> tuple[Pixels, Pixels, Pixels]:
