@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import platformdirs
-
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -35,10 +33,15 @@ def people_dir() -> Path:
 
 def home_dir() -> Path:
     """The user's own data: $LIVE_HOME, else the platform's folder for user data."""
+    # Imported when asked: `live bench precision` runs where only torch, onnx and OpenCV are.
+    import platformdirs
+
     return Path(os.environ.get("LIVE_HOME") or platformdirs.user_data_dir("live", appauthor=False))
 
 
 def cache_dir() -> Path:
     """What can be made again: `cache` in $LIVE_HOME, else the platform's folder for caches."""
+    import platformdirs
+
     home = os.environ.get("LIVE_HOME")
     return Path(home) / "cache" if home else Path(platformdirs.user_cache_dir("live", appauthor=False))

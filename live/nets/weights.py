@@ -22,6 +22,7 @@ from torch import Tensor
 
 from live.errors import ModelError
 from live.nets.contract import Port
+from live.nets.files import content_hash, nets_folder
 from live.nets.graph import Graph, Node, read_graph
 from live.nets.plan import constants_of, tail
 from live.nets.torch_graph import DTYPES, prepare
@@ -33,19 +34,15 @@ VERSION = 1
 
 
 def folder() -> Path:
-    """Where the files are: `cache/networks` in $LIVE_HOME, or `networks` in the platform's folder for caches."""
-    import platformdirs
-
-    home = os.environ.get("LIVE_HOME")
-    return (Path(home) / "cache" if home else Path(platformdirs.user_cache_dir("live", appauthor=False))) / "networks"
+    """Where the files are, unless a caller names a place."""
+    return nets_folder()
 
 
 def digest_of(path: Path) -> str:
-    """A model file's sha256; 0.3 to 1 s for half a gigabyte. Raises: ModelError when there is no such file."""
+    """A model file's sha256; 0.3 to 1 s for half a gigabyte, once. Raises: ModelError when there is no such file."""
     if not path.is_file():
         raise ModelError(f"no model file {path}; live models list shows what there is")
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return content_hash(path)
 
 
 def load_prepared(
