@@ -164,11 +164,15 @@ def _sights(faces: Sequence[Face], thumbnail: Pixels, scale: float) -> list[_Sig
     boxes = np.array([face.box for face in faces], np.float32).reshape(-1, 4)
     middles, sizes = (boxes[:, :2] + boxes[:, 2:]) / 2, np.maximum(boxes[:, 3] - boxes[:, 1], 1.0)
     places = list(zip(middles, sizes.tolist()))
-    sights = []
-    for face, (middle, size_px) in zip(faces, places):
-        touched = sum(_apart(middle, size_px, *other) < TOUCH for other in places) > 1  # itself is among them
-        sights.append(_Sight(face.track, appearance(thumbnail, scale, face.landmarks), middle, size_px, touched))
-    return sights
+    return [
+        _Sight(
+            face.track,
+            appearance(thumbnail, scale, face.landmarks),
+            *place,
+            touched=sum(_apart(*place, *other) < TOUCH for other in places) > 1,  # itself is among them
+        )
+        for face, place in zip(faces, places)
+    ]
 
 
 def _is_young(person: Person, now_s: float) -> bool:
@@ -177,8 +181,7 @@ def _is_young(person: Person, now_s: float) -> bool:
 
 def _is_open(person: Person, sight: _Sight, now_s: float) -> bool:
     """Whether the track of a person may be somebody else's by now."""
-    doubtful = now_s < person.doubt_until_s and float(difference(sight.looks, person.looks)) > OPEN
-    return doubtful or _is_young(person, now_s)
+    return now_s < person.doubt_until_s and float(difference(sight.looks, person.looks)) > OPEN
 
 
 def _cost(sight: _Sight, person: Person, on: Person | None, now_s: float) -> float:
@@ -189,8 +192,6 @@ def _cost(sight: _Sight, person: Person, on: Person | None, now_s: float) -> flo
     unlike = float(difference(sight.looks, person.looks))
     if person is on:
         return YOUNG_STAY if _is_young(person, now_s) else min(unlike / NEAR, 1.0) - STAY
-    if person.track is not None and _is_young(person, now_s):
-        return 1.0  # somebody new is on no other track
     if on is not None and _is_young(on, now_s) and person.seen_s >= on.begun_s:
         return 1.0  # they were seen together
     if not person.placed:

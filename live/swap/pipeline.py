@@ -103,7 +103,10 @@ class Pipeline:
         return Swapped(frame, self._watch.prove(seen, swapped, worn=worn, now_s=now_s), tuple(faces))
 
     def _put_on(self, frame: Frame, faces: list[Face], settings: Settings, now_s: float) -> list[Rectangle]:
-        """Swap all faces of a frame, in one call of the engine where they lie apart. Returns the boxes of the swapped."""
+        """Swap all faces of a frame, in one call of the engine where they lie apart.
+
+        Returns: the boxes of the swapped ones.
+        """
         swapped: list[Rectangle] = []
         masks = self._masker.begin(frame, faces) if self._masker else None
         for layer in _layers(faces):
