@@ -78,7 +78,10 @@ def _add_run(to: Parser) -> None:
         "--output", action="append", default=[], metavar="ADDR",
         help="virtualcam, window, web[:PORT], FILE.mp4, FILE.mkv, null; may be given several times",
     )  # fmt: skip
-    to.add_argument("--face", metavar="NAME|FILE", help="the source face: a name of the gallery, or a photo")
+    to.add_argument(
+        "--face", action="append", default=[], metavar="NAME|FILE",
+        help="the source face: a name of the gallery, or a photo; given several times: for the 1st, 2nd ... person",
+    )  # fmt: skip
     to.add_argument("--consent", metavar="TEXT", help='for a photo: "self", or who agreed, when and how')
     to.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the preset")
     to.add_argument("--pace", choices=("real", "max"), help="files: like a camera, or every frame as fast as it goes")
@@ -106,7 +109,9 @@ def _run(options: argparse.Namespace) -> int:
     from live.studio import Ask, build
 
     preset = load_preset(options.preset, options.set)
-    ask = Ask(options.input, tuple(options.output), options.face, options.consent, options.pace, options.duration)
+    ask = Ask(
+        options.input, tuple(options.output), tuple(options.face), options.consent, options.pace, options.duration
+    )
     signal.signal(signal.SIGTERM, interrupt)
     return run(*build(preset, ask))
 

@@ -110,7 +110,7 @@ class Preset(Section):
     about: str
     input: str
     outputs: Annotated[tuple[str, ...], Field(min_length=1, max_length=8, strict=False)]
-    face: str
+    face: Annotated[tuple[str, ...], Field(min_length=1, max_length=8, strict=False)]
     engine: str
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d{1,2})?)$")]
     restorer: str
@@ -127,6 +127,11 @@ class Preset(Section):
     def _null_is_an_output(cls, value: object) -> object:
         """YAML reads the output `null` as nothing."""
         return ["null" if item is None else item for item in value] if isinstance(value, list | tuple) else value
+
+    @field_validator("face", mode="before")
+    @classmethod
+    def _one_face_is_a_list(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
 
 
 def load_preset(name: str = DEFAULT, overrides: Sequence[str] = ()) -> Preset:

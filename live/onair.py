@@ -67,19 +67,16 @@ def run(session: Session, engine: Preparer) -> int:
 
 def _desk(session: Session, engine: Preparer) -> Desk:
     gallery = Gallery(None)
-    current = session.settings.source
-    names = gallery.names()
-    own: dict[str, SourceFace] = {}
-    if current is not None and current.name not in names:
-        own[current.name] = current
-        names = [current.name, *names]
+    worn, names = session.settings.faces, gallery.names()
+    own = {face.name: face for face in worn if face.name not in names}
+    names = [*own, *names]
 
     def load(name: str) -> SourceFace:
         if not engine.proves:
             raise UsageError("engine none puts no face on")
         return own.get(name) or gallery.get(name)
 
-    return Desk(session, engine, names, load, current.name if current else names[0])
+    return Desk(session, engine, names, load, worn[0].name if worn else names[0])
 
 
 def _watch(session: Session) -> None:

@@ -48,6 +48,8 @@ TOUR_S = 15.0
 TOUR_FILE = "live-demo.mp4"
 SIZED = {"camera", "demo", "pattern", "picture"}
 """Inputs that can be asked for a size; files, streams and screens have theirs."""
+MOST_FACES = 8
+"""Source faces of one run, as in the preset's `face`."""
 STILL_WIDTHS_PX = (320, 640)
 """Thumbnails for photos: large faces are found in the small one, small faces in the large one."""
 
@@ -58,7 +60,7 @@ class Ask:
 
     input: str | None = None
     outputs: tuple[str, ...] = ()
-    face: str | None = None
+    faces: tuple[str, ...] = ()
     consent: str | None = None
     pace: str | None = None
     duration_s: float | None = None
@@ -143,8 +145,8 @@ def _build_way(
 def _build_around(
     way: Way, engine: Preparer, preset: Preset, ask: Ask, meter: Meter, capture: Capture, *, demo: bool
 ) -> Session:
-    source = _source_face(preset, ask) if engine.proves else None
-    if source is not None:
+    sources = _source_faces(preset, ask) if engine.proves else ()
+    for source in sources:
         engine.prepare(source)
     opened: list[Output] = []
     try:
@@ -153,7 +155,8 @@ def _build_around(
         for output in opened:
             output.close()
         raise
-    settings = Settings(source=source, strength=preset.swap.strength, shape=preset.swap.shape)
+    first, *others = sources or (None,)
+    settings = Settings(first, tuple(others), strength=preset.swap.strength, shape=preset.swap.shape)
     badge = Badge(preset.badge.text, preset.badge.corner) if preset.badge.show else None
     duration_s = ask.duration_s or (TOUR_S if tour else None)
     return Session(capture, way, opened, settings, _rules(preset), Switches(), meter, badge, duration_s)
@@ -182,16 +185,24 @@ def build_masker(preset: Preset) -> Beside | None:
     return Beside(masker, Steady(preset.faces.mask_steadiness))
 
 
-def _source_face(preset: Preset, ask: Ask) -> SourceFace:
-    gallery = Gallery(None)
-    wanted = ask.face or preset.face
-    if wanted == "auto":
-        return gallery.get(gallery.names()[0])
-    if wanted in gallery.names():
-        return gallery.get(wanted)
-    if Path(wanted).suffix or Path(wanted).parent != Path():
-        return gallery.from_photo(Path(wanted), ask.consent or "", look_at_photos())
-    return gallery.get(wanted)  # names the faces there are
+def _source_faces(preset: Preset, ask: Ask) -> tuple[SourceFace, ...]:
+    gallery, wanted = Gallery(None), ask.faces or preset.face
+    names = gallery.names()
+    photos = {name for name in wanted if name not in names and (Path(name).suffix or Path(name).parent != Path())}
+    if len(wanted) > MOST_FACES:
+        raise UsageError(f"{len(wanted)} faces are too many; give up to {MOST_FACES}")
+    if len(photos) > 1:
+        raise UsageError(
+            f"{len(photos)} photos, and each person has to agree; add them one by one, each with its consent: "
+            "live faces add PHOTO --name NAME --consent TEXT"
+        )
+    known = {"auto": names[0]}
+    return tuple(
+        gallery.from_photo(Path(name), ask.consent or "", look_at_photos())
+        if name in photos
+        else gallery.get(known.get(name, name))  # names the faces there are, for one that is not
+        for name in wanted
+    )
 
 
 def _open_capture(preset: Preset, ask: Ask) -> tuple[Capture, bool]:

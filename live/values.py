@@ -6,6 +6,7 @@ receives a `Frame` from a capture owns its planes and may write into them; after
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -96,6 +97,8 @@ class Face:
     """0..1, the landmarker's probability that this is a face."""
     track: int
     """The same number while the same face is followed."""
+    person: int = 0
+    """The same number while the same person is in the scene, also when lost and found again: from 0, as they came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +146,26 @@ class Settings:
     """What may change on air. Replaced whole; the loop reads it once per frame."""
 
     source: SourceFace | None = None
+    """The face of the first person; with no `others` everybody's."""
+    others: tuple[SourceFace, ...] = ()
+    """The faces of the second, third ... person; with more people than faces the list starts over with `source`."""
+    assigned: Mapping[int, SourceFace] = field(default_factory=dict)
+    """By `Face.person`: faces given to somebody by name, whatever the list says; without a `source` nobody wears any.
+    Never changed in place."""
     strength: float = 1.0
     """0.5..1: opacity of the swapped face."""
     shape: float = 0.5
     """0..1: how far outline and features move toward the source's proportions."""
+
+    @property
+    def faces(self) -> tuple[SourceFace, ...]:
+        """Return the list of faces, in the order in which people get them."""
+        return () if self.source is None else (self.source, *self.others)
+
+    def worn_by(self, person: int) -> SourceFace | None:
+        """Return the face that a person wears, None for none."""
+        faces = self.faces
+        return self.assigned.get(person, faces[person % len(faces)]) if faces else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,12 @@ def test_no_bundled_preset_burns_a_counter_into_the_picture(name: str) -> None:
     assert load_preset(name, ["capture.counter=true"]).capture.counter
 
 
+def test_one_face_is_a_list_of_one() -> None:
+    assert load_preset("fast").face == ("auto",)
+    assert load_preset("fast", ["face=ada"]).face == ("ada",)
+    assert load_preset("fast", ["face=[ada, bruno]"]).face == ("ada", "bruno")
+
+
 def keys_of(model: type[BaseModel], path: str = "") -> set[str]:
     keys: set[str] = set()
     for name, field in model.model_fields.items():
@@ -70,6 +76,8 @@ def test_default_yaml_names_every_key_and_no_other() -> None:
         ("badge.corner=middle", ["badge.corner", "'middle'", "top-left"]),
         ("badge.text=''", ["badge.text", "1 to 40"]),
         ("outputs=[]", ["outputs", "1 to 8"]),
+        ("face=[]", ["face", "1 to 8"]),
+        ("face=[ada, 3]", ["face", "list of 1 to 8 texts"]),
         ("faces=3", ["faces", "section", "most"]),
         ("faces.most", ["key=value"]),
         ("faces.most=[", ["not a value"]),

@@ -49,9 +49,9 @@ class Desk:
 
     def _table(self) -> list[Command]:
         return [
-            Command("next-face", "put on the next source face", ("n", "right"), lambda _: self._step(1)),
-            Command("previous-face", "put on the previous source face", ("b", "left"), lambda _: self._step(-1)),
-            Command("face", "put on a face by number or name", tuple("123456789"), self._face),
+            Command("next-face", "put the next source face on everybody", ("n", "right"), lambda _: self._step(1)),
+            Command("previous-face", "put the previous one on everybody", ("b", "left"), lambda _: self._step(-1)),
+            Command("face", "put a face on everybody, by number or name", tuple("123456789"), self._face),
             Command("panic", "show the slate at once; again: back on air", ("p",), lambda _: self._panic()),
             Command("pause", "freeze the picture; again: go on", ("space",), lambda _: self._pause()),
             Command("help", "list the keys", ("h", "?"), lambda _: self._help()),
@@ -76,9 +76,9 @@ class Desk:
 
     def state(self) -> dict[str, object]:
         """What a control surface shows."""
-        source = self._session.settings.source
+        worn = [face.name for face in self._session.settings.faces]
         return {
-            "face": source.name if source else None,
+            "face": ", ".join(worn) or None,
             "wanted": self._wanted,
             "faces": self._names,
             "panic": self._session.switches.panic.is_set(),
@@ -123,7 +123,7 @@ class Desk:
             log.exception("face %s could not be prepared", name)
             return
         if name == self._wanted:
-            self._session.settings = replace(self._session.settings, source=source)
+            self._session.settings = replace(self._session.settings, source=source, others=(), assigned={})
 
     def _panic(self) -> str:
         switch = self._session.switches.panic

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from math import hypot
 from typing import NamedTuple
@@ -17,6 +17,7 @@ import numpy as np
 
 from live.faces.detector import Detector
 from live.faces.landmarker import Landmarker, extent, patch_from_detection, patch_from_landmarks
+from live.faces.people import People
 from live.faces.smoothing import OneEuro
 from live.privacy import Rectangle, Seen, covers
 from live.values import Detection, Face, Floats, Frame, Pixels
@@ -68,7 +69,20 @@ class Found(NamedTuple):
     """(478, 3) frame px; None: to be smoothed here."""
 
 
-@dataclass(slots=True)
+class Overview(NamedTuple):
+    """What a look at the whole frame gave."""
+
+    thumbnail: Pixels
+    """(h, w, 3) BGR."""
+    scale: float
+    """Its px per px of the frame."""
+    detections: list[Detection] | None
+    """None when the detector did not look."""
+    cut: bool
+    """The scene has changed."""
+
+
+@dataclass(slots=True, eq=False)
 class Track:
     """A face that is being followed."""
 
@@ -81,6 +95,12 @@ class Track:
     sure: bool
     """A face beyond doubt."""
     filter: OneEuro
+    moved: tuple[float, float] = (0.0, 0.0)
+    """px between the last two frames, ..."""
+    surprise: float = 0.0
+    """... and how far off the motion before, in shares of the face's size."""
+    person: int | None = None
+    """Who is on it; None until it is a face beyond doubt."""
     landmarks: Floats = field(init=False)
     """Smoothed."""
     box: Rectangle = field(init=False)
@@ -98,6 +118,7 @@ class Tracker:
         self._landmarker = landmarker
         self._options = options
         self._tracks: list[Track] = []
+        self._people = People()
         self._next = 0
         self._frames = 0
         self._tiny: Pixels | None = None
@@ -122,8 +143,7 @@ class Tracker:
         due = self.is_due()
         overview = self._beside.submit(self._overlook, frame, due=due)
         found = self.look_again(frame)
-        detections, cut = overview.result()
-        return self.judge(frame, now_s, found, detections, cut=cut)
+        return self.judge(frame, now_s, found, overview.result())
 
     def is_due(self) -> bool:
         """Whether the detector has to look at the next frame. To be asked once per frame."""
@@ -132,18 +152,19 @@ class Tracker:
         return due
 
     def judge(
-        self, frame: Frame, now_s: float, found: Mapping[int, Found], detections: list[Detection] | None, *, cut: bool
+        self, frame: Frame, now_s: float, found: Mapping[int, Found], overview: Overview
     ) -> tuple[list[Face], Seen]:
-        """Say what became of the tracks in a frame, and begin new ones.
+        """Say what became of the tracks in a frame, begin new ones, and say who is on them.
 
-        Args: found by track, for those that were looked for; detections None when the detector did not look.
+        Args: found by track, for those that were looked for.
         Returns: as `look`.
         """
+        thumbnail, scale, detections, cut = overview
         lost = self._follow(found, now_s)
         if cut:
             self._tracks, lost = [], []
         if detections is None:
-            detections = self.detector.detect(*self.detector.thumbnail(frame)) if cut or lost else []
+            detections = self.detector.detect(thumbnail, scale) if cut or lost else []
         unmatched: list[Rectangle] = []
         doubtful = [track.box for track in lost if not track.sure]
         for detection in self._reconcile(detections, now_s):
@@ -152,17 +173,33 @@ class Tracker:
                 unmatched.append(detection.box)
             elif outcome is Outcome.DOUBTFUL:
                 doubtful.append(detection.box)
-        self._tracks = _without_doubles(self._tracks)
-        faces = [Face(track.landmarks, track.box, track.score, track.number) for track in self._tracks if track.sure]
+        self._tracks = _without_doubles(self._tracks, now_s)
+        faces = self._name([track for track in self._tracks if track.sure], overview, now_s)
         doubtful += [track.box for track in self._tracks if not track.sure]
         followed = tuple(face.box for face in faces)
         surely_lost = tuple(track.box for track in lost if track.sure)
         return faces, Seen(followed, surely_lost, tuple(unmatched), tuple(doubtful), cut)
 
-    def _overlook(self, frame: Frame, *, due: bool) -> tuple[list[Detection] | None, bool]:
-        """Look at the whole frame: the detections, if the detector is due, and whether the scene has changed."""
+    def _name(self, tracks: list[Track], overview: Overview, now_s: float) -> list[Face]:
+        """Say who is on each track. One that is on somebody else now is smoothed anew: it jumped."""
+        faces = [Face(track.landmarks, track.box, track.score, track.number) for track in tracks]
+        people = self._people.recognise(faces, overview.thumbnail, overview.scale, now_s, cut=overview.cut)
+        for track, person in zip(tracks, people, strict=True):
+            if track.person not in (None, person):
+                track.filter = OneEuro(self._options.steadiness)
+                track.landmarks = track.filter.smooth(track.raw, now_s)
+            track.person = person
+        return [
+            replace(face, person=person, landmarks=track.landmarks)
+            for face, person, track in zip(faces, people, tracks, strict=True)
+        ]
+
+    def _overlook(self, frame: Frame, *, due: bool) -> Overview:
+        """Look at the whole frame; for faces, if the detector is due."""
         thumbnail, scale = self.detector.thumbnail(frame)
-        return self.detector.detect(thumbnail, scale) if due else None, self.is_cut(thumbnail)
+        return Overview(
+            thumbnail, scale, self.detector.detect(thumbnail, scale) if due else None, self.is_cut(thumbnail)
+        )
 
     def is_cut(self, thumbnail: Pixels) -> bool:
         """Whether the scene changed between the last thumbnail and this one. To be asked once per frame, in order."""
@@ -191,6 +228,7 @@ class Tracker:
             needed = self._options.track_score if now_s - track.confirmed_s < UNCONFIRMED_S else VERY_GOOD
             box = box_of(points)
             if score >= needed and _plausible(box, track.box):
+                _note_motion(track, box)
                 track.raw, track.box, track.score = points, box, score
                 track.landmarks = track.filter.smooth(points, now_s) if smooth is None else smooth
                 track.sure = track.sure or now_s - track.begun_s >= SURE_AFTER_S
@@ -255,10 +293,20 @@ def _plausible(now: Rectangle, then: Rectangle) -> bool:
     return old > 4 and 0.5 < size / old < 2 and moved < old
 
 
-def _without_doubles(tracks: list[Track]) -> list[Track]:
-    """Of two tracks on the same face the older one stays."""
+def _note_motion(track: Track, now: Rectangle) -> None:
+    """Note how a track moves to its next box, and how that goes on from the motion before."""
+    then, (right, down) = track.box, track.moved
+    track.moved = (now[0] + now[2] - then[0] - then[2]) / 2, (now[1] + now[3] - then[1] - then[3]) / 2
+    track.surprise = hypot(track.moved[0] - right, track.moved[1] - down) / max(now[3] - now[1], 1.0)
+
+
+def _without_doubles(tracks: list[Track], now_s: float) -> list[Track]:
+    """Of tracks on the same face one stays: none that is new, and of the others the one that got there as expected.
+
+    When people pass each other, the track of the hidden face hops onto the face in front.
+    """
     kept: list[Track] = []
-    for track in tracks:
+    for track in sorted(tracks, key=lambda track: (track.begun_s == now_s, track.surprise)):
         if not any(covers(other.box, track.box) for other in kept):
             kept.append(track)
-    return kept
+    return [track for track in tracks if track in kept]

@@ -14,13 +14,15 @@ from live.meter import Meter
 from live.pixels import host
 from live.privacy import Rectangle, Seen, Watch
 from live.swap.contract import Engine, Job, Visible, Worn
-from live.values import Box, Face, Floats, Frame, Pixels, Settings, SourceFace, Swapped
+from live.values import Box, Face, Floats, Frame, Pixels, Settings, Swapped
 
 Masks = Future[tuple[Floats, Floats]]
 OPAQUE = 0.99
 """A face as opaque as this counts as swapped; one that the engine fades out (a profile) does not."""
 LEAST_PX = 8
 """A region narrower than this holds nothing to swap."""
+AROUND = 0.5
+"""Of a face's size: farther around it no engine reaches."""
 
 
 class Way(Protocol):
@@ -62,7 +64,7 @@ class Pipeline:
         self._engine = engine
         self._watch = watch
         self._meter = meter
-        self._followed: set[int] = set()
+        self._followed: dict[int, int] = {}
 
     def begin(self, frame: Frame, settings: Settings, now_s: float) -> tuple[Frame, Settings, float]:
         """Everything is done by `finish`."""
@@ -94,34 +96,40 @@ class Pipeline:
         worn = settings.source is not None and self._engine.proves
         try:
             if settings.source is not None and faces:
-                swapped = self._put_on(frame, faces, settings.source, settings, now_s)
+                swapped = self._put_on(frame, faces, settings, now_s)
         except Exception:
             self._watch.prove(seen, (), worn=worn, now_s=now_s)  # whom it lost stays in doubt
             raise
         return Swapped(frame, self._watch.prove(seen, swapped, worn=worn, now_s=now_s), tuple(faces))
 
-    def _put_on(
-        self, frame: Frame, faces: list[Face], source: SourceFace, settings: Settings, now_s: float
-    ) -> list[Rectangle]:
-        """Swap all faces of a frame in one call of the engine. Returns the boxes of the swapped ones."""
-        with self._meter.stage("cut"):
-            placed = [(face, self._engine.region(face.landmarks, frame.width_px, frame.height_px)) for face in faces]
-            worked = [(face, box) for face, box in placed if _holds_something(box)]
-            if not worked:
-                return []
-            masks = self._masker.begin(frame, [face for face, _ in worked]) if self._masker else None
-            jobs = [_job(frame, *row, source, now_s, masks, number) for number, row in enumerate(worked)]
-        with self._meter.stage("swap"):
-            results = self._engine.swap(jobs, settings)
-        with self._meter.stage("paste"):
-            for (_, box), worn in zip(worked, results, strict=True):
-                host.paste(frame, box, worn.pixels, _faded(worn, settings.strength))
-        return [face.box for (face, _), worn in zip(worked, results) if worn.opacity >= OPAQUE]
+    def _put_on(self, frame: Frame, faces: list[Face], settings: Settings, now_s: float) -> list[Rectangle]:
+        """Swap all faces of a frame, in one call of the engine where they lie apart.
+
+        Returns: the boxes of the swapped ones.
+        """
+        swapped: list[Rectangle] = []
+        masks = self._masker.begin(frame, faces) if self._masker else None
+        for layer in _layers(faces):
+            with self._meter.stage("cut"):
+                placed = [(n, self._engine.region(faces[n].landmarks, frame.width_px, frame.height_px)) for n in layer]
+                worked = [(number, box) for number, box in placed if _holds_something(box)]
+                jobs = [_job(frame, faces[number], box, settings, now_s, masks, number) for number, box in worked]
+            if not jobs:
+                continue
+            with self._meter.stage("swap"):
+                results = self._engine.swap(jobs, settings)
+            with self._meter.stage("paste"):
+                for (_, box), worn in zip(worked, results, strict=True):
+                    host.paste(frame, box, worn.pixels, _faded(worn, settings.strength))
+            swapped += [faces[number].box for (number, _), worn in zip(worked, results) if worn.opacity >= OPAQUE]
+        return swapped
 
     def _forget_ended(self, faces: list[Face]) -> None:
-        followed = {face.track for face in faces}
-        for track in self._followed - followed:
-            self._engine.forget(track)
+        """Let the engine forget tracks that ended, and those that are on somebody else now."""
+        followed = {face.track: face.person for face in faces}
+        for track, person in self._followed.items():
+            if followed.get(track) != person:
+                self._engine.forget(track)
         self._followed = followed
 
 
@@ -130,8 +138,37 @@ def _holds_something(box: Box) -> bool:
     return box[2] - box[0] >= LEAST_PX and box[3] - box[1] >= LEAST_PX
 
 
-def _job(frame: Frame, face: Face, box: Box, source: SourceFace, now_s: float, masks: Masks | None, number: int) -> Job:
+def _layers(faces: list[Face]) -> list[list[int]]:
+    """Sort faces by number into layers, the farthest (smallest) first, so that those of a layer lie well apart.
+
+    Around a face its surroundings may be bent along with it: they must hold the neighbour's swapped face, not the bare
+    one.
+    """
+    layers: list[list[int]] = []
+    for number in sorted(range(len(faces)), key=lambda number: faces[number].box[3] - faces[number].box[1]):
+        here = _around(faces[number])
+        below = [depth for depth, layer in enumerate(layers) if any(_overlap(here, _around(faces[n])) for n in layer)]
+        depth = max(below, default=-1) + 1
+        if depth == len(layers):
+            layers.append([])
+        layers[depth].append(number)
+    return layers
+
+
+def _around(face: Face) -> Rectangle:
+    x1, y1, x2, y2 = face.box
+    right, down = AROUND * (x2 - x1), AROUND * (y2 - y1)
+    return x1 - right, y1 - down, x2 + right, y2 + down
+
+
+def _overlap(one: Rectangle, other: Rectangle) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _job(frame: Frame, face: Face, box: Box, settings: Settings, now_s: float, masks: Masks | None, number: int) -> Job:
     """The job of one face; its mask, the one of that number, is waited for when the engine asks."""
+    source = settings.worn_by(face.person)
+    assert source is not None
     corner = np.array((box[0], box[1], 0), np.float32)
 
     def visible() -> Visible:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from live.faces.landmarker import SIDE_PX
-from live.faces.tracker import Options, Tracker
+from live.faces.smoothing import OneEuro
+from live.faces.tracker import Options, Track, Tracker, _note_motion, _without_doubles, box_of
 from live.pixels import host
 from live.values import Detection, Frame
 
@@ -210,3 +211,44 @@ def test_the_detector_rests_between_its_turns(every: int) -> None:
     world.faces.append((450, 200))
     found = [len(follow.look(world.frame(), i / 30)[0]) for i in range(1, 7)]
     assert found.index(2) == every - 1
+
+
+def test_a_track_that_is_on_somebody_else_is_smoothed_anew() -> None:
+    world = World([(150, 150), (450, 150)])
+    follow = tracker(world, steadiness=1.0)
+    numbers = [0, 1]
+    follow._people.recognise = lambda faces, *rest, **keys: numbers  # type: ignore[method-assign,assignment]
+    for i in range(10):
+        follow.look(world.frame(), i / 30)
+    world.faces = [(175, 150), (425, 150)]
+    late = follow.look(world.frame(), 10 / 30)[0]
+    assert abs(late[0].landmarks[:, 0].mean() - FACE[:, 0].mean() - 175) > 1
+    world.faces, numbers[:] = [(150, 150), (450, 150)], [1, 0]
+    jumped = follow.look(world.frame(), 11 / 30)[0]
+    assert [face.person for face in jumped] == [1, 0]
+    for face, x in zip(jumped, (150, 450), strict=True):
+        assert np.allclose(face.landmarks[:, :2], FACE[:, :2] + np.array((x, 150)))
+
+
+@pytest.mark.parametrize("in_front", [0, 1])
+def test_of_two_tracks_on_one_face_the_one_that_got_there_as_expected_stays(in_front: int) -> None:
+    def go(track: Track, x: float) -> None:
+        raw = FACE + np.array((x, 150, 0), np.float32)
+        _note_motion(track, box_of(raw))
+        track.raw, track.box = raw, box_of(raw)
+
+    starts = (100, 300) if in_front == 0 else (300, 100)
+    tracks = [
+        Track(n, FACE + np.array((x, 150, 0), np.float32), 0.9, 0, 0, True, OneEuro(0)) for n, x in enumerate(starts)
+    ]
+    for front, behind in ((110, 290), (120, 280), (130, 270), (140, 140)):  # the last: the hidden one's hops
+        go(tracks[in_front], front)
+        go(tracks[1 - in_front], behind)
+    assert [track.number for track in _without_doubles(tracks, 1.0)] == [in_front]
+
+
+def test_a_new_track_gives_way_to_one_that_was_there() -> None:
+    raw = FACE + np.array((100, 150, 0), np.float32)
+    old, new = (Track(number, raw, 0.9, 1.0, begun_s, True, OneEuro(0)) for number, begun_s in ((0, 0.5), (1, 1.0)))
+    old.surprise = 0.5
+    assert _without_doubles([old, new], 1.0) == [old]

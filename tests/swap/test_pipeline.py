@@ -8,11 +8,11 @@ import pytest
 from live.faces.masker import Beside, Steady
 from live.meter import Meter
 from live.pixels import host
-from live.privacy import Rules, Watch
-from live.swap.contract import Worn
+from live.privacy import Rules, Seen, Watch
+from live.swap.contract import Job, Worn
 from live.swap.none import NoEngine
 from live.swap.pipeline import Pipeline
-from live.values import PixelFormat, Settings
+from live.values import Face, PixelFormat, Settings, SourceFace
 from tests.parts import FACE_BOX, PAINT, SOURCE, PaintEngine, SureTracker, picture
 
 
@@ -124,3 +124,95 @@ def test_a_failing_masker_fails_the_frame() -> None:
     pipeline = Pipeline(SureTracker(), engine, Watch(Rules()), Meter(), beside)  # type: ignore[arg-type]
     with pytest.raises(ZeroDivisionError):
         pipeline.process(host.bgr_frame(picture(), time_s=0.0, number=0), Settings(source=SOURCE), 0.0)
+
+
+class Crowd:
+    """Sees the people it was told of: (track, person, x1 px, height px) each."""
+
+    def __init__(self, *people: tuple[int, int, int, int]) -> None:
+        self.people = people
+
+    def look(self, frame, now_s: float):
+        faces = []
+        for track, person, x1, height in self.people:
+            box = (float(x1), 20.0, float(x1 + 30), float(20 + height))
+            landmarks = np.zeros((478, 3), np.float32)
+            landmarks[:, :2] = np.random.default_rng(0).uniform(box[:2], box[2:], (478, 2))
+            faces.append(Face(landmarks, box, 0.9, track, person))
+        return faces, Seen(found=tuple(face.box for face in faces))
+
+
+class ToldEngine(PaintEngine):
+    """Remembers its jobs, call by call; its regions reach `margin` px beyond the face."""
+
+    def __init__(self, margin: int = 0) -> None:
+        super().__init__()
+        self.calls: list[list[Job]] = []
+        self.margin = margin
+        self.forgotten: list[int] = []
+
+    def region(self, landmarks, width_px, height_px):
+        (x1, y1), (x2, y2) = landmarks[:, :2].min(axis=0), landmarks[:, :2].max(axis=0)
+        margin = self.margin
+        return max(int(x1) - margin, 0) & ~1, max(int(y1) - margin, 0) & ~1, int(x2) + margin, int(y2) + margin
+
+    def swap(self, jobs, settings):
+        self.calls.append(list(jobs))
+        return super().swap(jobs, settings)
+
+    def forget(self, track):
+        self.forgotten.append(track)
+
+
+def named(name: str) -> SourceFace:
+    return replace(SOURCE, name=name, key=name)
+
+
+ADA, BRUNO, CHEN = named("ada"), named("bruno"), named("chen")
+
+
+def worn(settings: Settings, *people: tuple[int, int, int, int]) -> dict[int, str]:
+    """Who wears what: names of source faces by track."""
+    engine = ToldEngine()
+    assert process(engine, settings, Crowd(*people)).proof.proven
+    return {job.track: job.source.name for call in engine.calls for job in call}
+
+
+def test_people_wear_the_faces_of_the_list_in_turn() -> None:
+    people = (5, 0, 0, 40), (6, 1, 40, 40), (7, 2, 80, 40)
+    assert worn(Settings(ADA), *people) == {5: "ada", 6: "ada", 7: "ada"}
+    assert worn(Settings(ADA, (BRUNO,)), *people) == {5: "ada", 6: "bruno", 7: "ada"}
+
+
+def test_a_face_given_to_somebody_by_name_goes_before_the_list() -> None:
+    settings = Settings(ADA, (BRUNO,), {1: CHEN})
+    assert worn(settings, (5, 0, 0, 40), (6, 1, 40, 40), (7, 3, 80, 40)) == {5: "ada", 6: "chen", 7: "bruno"}
+
+
+def test_without_a_source_face_nobody_wears_any() -> None:
+    engine = ToldEngine()
+    assert not process(engine, Settings(assigned={1: CHEN}), Crowd((5, 0, 0, 40), (6, 1, 40, 40))).proof.proven
+    assert not engine.calls
+
+
+def test_a_track_that_is_on_somebody_else_now_is_forgotten_by_the_engine() -> None:
+    engine, crowd = ToldEngine(), Crowd((5, 0, 0, 40), (6, 1, 60, 40))
+    pipeline = Pipeline(crowd, engine, Watch(Rules()), Meter())  # type: ignore[arg-type]
+    for people in (crowd.people, crowd.people, ((5, 1, 0, 40), (6, 1, 60, 40))):
+        crowd.people = people
+        pipeline.process(host.bgr_frame(picture(), time_s=0.0, number=0), Settings(ADA, (BRUNO,)), 0.0)
+    assert engine.forgotten == [5]
+
+
+def test_faces_that_lie_apart_are_swapped_in_one_call() -> None:
+    engine = ToldEngine(margin=2)
+    process(engine, Settings(ADA), Crowd((5, 0, 0, 40), (6, 1, 60, 50)))
+    assert [[job.track for job in sorted(call, key=lambda job: job.track)] for call in engine.calls] == [[5, 6]]
+
+
+def test_a_region_that_reaches_over_a_neighbour_holds_his_swapped_face() -> None:
+    engine = ToldEngine(margin=8)
+    process(engine, Settings(ADA), Crowd((5, 0, 60, 60), (6, 1, 96, 40)))
+    far, near = engine.calls
+    assert [job.track for job in far + near] == [6, 5]
+    assert (near[0].region[:, -1] == PAINT).any()

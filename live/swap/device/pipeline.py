@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live.faces.landmarker import MARGIN, MESH_POINTS
-from live.faces.tracker import Found, Track, Tracker
+from live.faces.tracker import Found, Overview, Track, Tracker
 from live.meter import Meter
 from live.nets.batcher import Ticket
 from live.pixels.device import alphas_of, lay_over_shared, parts_of, slot_px
@@ -26,7 +26,7 @@ from live.privacy import Rectangle, Seen, Watch
 from live.swap.device.contract import Wanted
 from live.swap.device.engine import DeviceEngine
 from live.swap.pipeline import LEAST_PX, OPAQUE
-from live.values import Box, Detection, Face, Floats, Frame, Pixels, Settings, Swapped
+from live.values import Box, Face, Floats, Frame, Pixels, Settings, SourceFace, Swapped
 
 ROOM = 1.15
 """How much larger a region is than the patch that the landmarker cuts: for motion."""
@@ -40,6 +40,7 @@ class Sent:
 
     track: Track
     box: Box
+    source: SourceFace
     ticket: Ticket
     number: int
     """Its row of the ticket."""
@@ -63,8 +64,7 @@ class Pending:
     looked_for: tuple[Track, ...]
     """The tracks there were when the frame began."""
     sent: list[Sent] = field(default_factory=list)
-    overview: Future[tuple[list[Detection] | None, bool]] = field(default_factory=Future)
-    """What the detector found, where it was due, and whether the scene changed."""
+    overview: Future[Overview] = field(default_factory=Future)
 
 
 @dataclass(slots=True)
@@ -114,19 +114,19 @@ class DevicePipeline:
             self.drop(pending)
             raise
 
-    def _overlook(self, frame: Frame, *, due: bool) -> tuple[list[Detection] | None, bool]:
-        """Look at the whole frame: the detections, if the detector is due, and whether the scene has changed."""
+    def _overlook(self, frame: Frame, *, due: bool) -> Overview:
+        """Look at the whole frame; for faces, if the detector is due."""
         thumbnail, scale = self._tracker.detector.thumbnail(frame)
         cut = self._tracker.is_cut(thumbnail)
         if not due:
-            return None, cut
+            return Overview(thumbnail, scale, None, cut)
         ticket = self._engine.batcher.reserve(self._engine.detect_key(*thumbnail.shape[:2]))
         try:
             ticket.rows["image"][0] = thumbnail
             ticket.commit()
             rows = ticket.result()
             boxes, scores, points = (rows[name][0] for name in ("boxes", "scores", "points"))
-            return self._tracker.detector.chosen(boxes, scores, points, scale), cut
+            return Overview(thumbnail, scale, self._tracker.detector.chosen(boxes, scores, points, scale), cut)
         finally:
             ticket.release()
 
@@ -140,9 +140,9 @@ class DevicePipeline:
             try:
                 with self._meter.stage("wait"):
                     found = self._receive(pending)
-                    detections, cut = pending.overview.result()
+                    overview = pending.overview.result()
                 with self._meter.stage("judge"):
-                    faces, seen = self._tracker.judge(frame, now_s, found, detections, cut=cut)
+                    faces, seen = self._tracker.judge(frame, now_s, found, overview)
                     self._forget_ended()
             except Exception:
                 self._watch.blind(now_s)
@@ -174,8 +174,13 @@ class DevicePipeline:
         return Swapped(pending.frame, proof, tuple(faces))
 
     def _complete(self, pending: Pending, tracks: Sequence[Track]) -> list[Sent]:
-        """Return what came back of each track, after sending again whom the first round missed."""
-        ready = {sent.track.number: sent for sent in pending.sent if _lies_inside(sent, pending.frame)}
+        """Return what came back of each track, after sending again whom the first round missed or took for another."""
+        ready: dict[int, Sent] = {}
+        for sent in pending.sent:
+            if sent.source is not _source_of(sent.track, pending.settings):
+                self._engine.wear.forget(self._memories[sent.track.number].row)
+            elif _lies_inside(sent, pending.frame):
+                ready[sent.track.number] = sent
         missing = [track for track in tracks if track.number not in ready]
         if missing:
             before = len(pending.sent)
@@ -188,8 +193,8 @@ class DevicePipeline:
 
     def _send(self, pending: Pending, tracks: Sequence[Track], *, again: bool = False) -> None:
         """Send the regions of tracks, those of one slot size together, where there is a source face to wear."""
-        frame, source, by_slot = pending.frame, pending.settings.source, dict[int, list[tuple[Track, Box]]]()
-        for track in tracks if source is not None else ():
+        frame, by_slot = pending.frame, dict[int, list[tuple[Track, Box]]]()
+        for track in tracks if pending.settings.source is not None else ():
             box = self._box(track, frame, again=again)
             side = slot_px(box[2] - box[0], box[3] - box[1])
             if side is not None and box[2] - box[0] >= LEAST_PX <= box[3] - box[1]:
@@ -199,7 +204,9 @@ class DevicePipeline:
             key = self._engine.swap_key(frame.format, frame.colour, side, variant)
             ticket = self._engine.batcher.reserve(key, len(group))
             for number, (track, box) in enumerate(group):
-                pending.sent.append(Sent(track, box, ticket, number))
+                source = _source_of(track, pending.settings)
+                assert source is not None
+                pending.sent.append(Sent(track, box, source, ticket, number))
                 self._fill(pending, pending.sent[-1], again=again)
             ticket.commit()
 
@@ -219,9 +226,7 @@ class DevicePipeline:
             rows[name][number] = value
         if fresh:
             rows["landmarks"][number] = track.raw
-        source = pending.settings.source
-        assert source is not None
-        self._engine.wear.fill(rows, number, Wanted(source, memory.row, track.landmarks, pending.settings, now_s))
+        self._engine.wear.fill(rows, number, Wanted(sent.source, memory.row, track.landmarks, pending.settings, now_s))
         memory.then_s = now_s
 
     def _receive(self, pending: Pending) -> dict[int, Found]:
@@ -260,6 +265,11 @@ class DevicePipeline:
         followed = {track.number for track in self._tracker.tracks}
         for number in [number for number in self._memories if number not in followed]:
             self._engine.give_track(self._memories.pop(number).row)
+
+
+def _source_of(track: Track, settings: Settings) -> SourceFace | None:
+    """What whoever is on the track wears; before it is a face beyond doubt nothing is shown, and any will do."""
+    return settings.worn_by(track.person or 0)
 
 
 def _planes(part: Callable[[str], NDArray[Any]]) -> list[Pixels]:

@@ -15,7 +15,9 @@ from live.swap.mesh.maps import SIZE_PX
 from live.swap.mesh.topology import VERTICES
 from live.values import Floats, Pixels
 
-VERSION = 2
+log = logging.getLogger(__name__)
+
+VERSION = 3
 """Raised when the same photos would give another texture."""
 MOST_FILES = 64
 """1.3 MB each."""

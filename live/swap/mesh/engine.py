@@ -78,7 +78,7 @@ class MeshEngine:
         self._canvas: Canvas = load_canvas()
         self._edges = mask.edge(reach=self.options.reach, softness=self.options.softness)
         self._textures: dict[str, Texture] = {}
-        self._worn = ""
+        self._worn: frozenset[str] = frozenset()
         self._tracks: dict[int, Track] = {}
         self._bends = True  # whether the surroundings did so in the last frame: the change itself may be cut short
         self._preparing = threading.Lock()
@@ -101,7 +101,7 @@ class MeshEngine:
             if source.key not in self._textures:
                 checked(source.landmarks)
                 self._textures[source.key] = make_texture(source, self._canvas, self._masker)
-                idle = [key for key in self._textures if key not in (source.key, self._worn)]
+                idle = [key for key in self._textures if key != source.key and key not in self._worn]
                 for key in idle[: max(0, len(self._textures) - MOST_TEXTURES)]:
                     del self._textures[key]
 
@@ -111,6 +111,8 @@ class MeshEngine:
         Raises: ValueError for landmarks from which no face can be drawn in the region.
         """
         self._bends = settings.shape > 0
+        if jobs:
+            self._worn = frozenset(job.source.key for job in jobs)
         return [self._swap_one(job, settings) for job in jobs]
 
     def forget(self, track: int) -> None:
@@ -171,7 +173,6 @@ class MeshEngine:
         return face if track.lens is None else lens.apply(face, track.lens, track.age)
 
     def _texture_of(self, source: SourceFace) -> Texture:
-        self._worn = source.key
         texture = self._textures.get(source.key)
         if texture is None:
             log.warning("source face %s was not prepared; preparing it now holds the picture", source.name)
