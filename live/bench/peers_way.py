@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from live.faces.alignment import destination, five_points, inverse, similarity
 from live.faces.landmarker import SIDE_PX, patch_from_landmarks
 from live.faces.masker import patch_matrix
-from live.faces.tracker import Found, Tracker
+from live.faces.tracker import Found, Overview, Tracker
 from live.nets.cuda_graph import Captured
 from live.nets.pictures import fed, given_back
 from live.nets.place import Place
@@ -71,9 +71,9 @@ class PeersWay:
         thumbnail, scale = self._tracker.detector.thumbnail(host.bgr_frame(picture, time_s=0.0, number=0))
         boxes, scores, points = self._run("detector", self._parts.embedded.detector, thumbnail[None])
         detections = self._tracker.detector.chosen(boxes[0], scores[0], points[0], scale)
+        overview = Overview(thumbnail, scale, detections, self._tracker.is_cut(thumbnail))
         found = {track.number: self._look(picture, track.raw) for track in self._tracker.tracks}
-        cut = self._tracker.is_cut(thumbnail)
-        faces, seen = self._tracker.judge(frame, now_s, found, detections, cut=cut)
+        faces, seen = self._tracker.judge(frame, now_s, found, overview)
         for face in faces:
             picture = self._swapped(picture, face, settings)
         done = host.convert(host.bgr_frame(picture, time_s=0.0, number=0), frame.format)
@@ -94,10 +94,11 @@ class PeersWay:
 
     def _swapped(self, picture: Pixels, face: Face, settings: Settings) -> Pixels:
         """One face through swapper, masker and restorer, pasted each time over the whole picture."""
-        assert settings.source is not None
+        source = settings.worn_by(face.person)
+        assert source is not None
         swapper = self._parts.swapper
         patch, matrix = _cut(picture, face.landmarks, swapper)
-        identity = self._parts.identities.of(settings.source)
+        identity = self._parts.identities.of(source)
         inputs = [fed(patch[None], swapper.picture.normalisation)]
         inputs += [] if identity is None else [identity[None].astype(np.float32)]
         made = self._run(swapper.name, swapper.network, *swapper.in_order(inputs))

@@ -5,7 +5,7 @@ Says what it saw, including what it lost; whether a frame may be shown is decide
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -209,13 +209,14 @@ class Tracker:
             return False
         return cv2.compareHist(_colours(before), _colours(tiny), cv2.HISTCMP_BHATTACHARYYA) > CUT_COLOURS
 
-    def look_again(self, frame: Frame) -> dict[int, Found]:
-        """Look at the place where each track was."""
-        if not self._tracks:
+    def look_again(self, frame: Frame, tracks: Sequence[Track] | None = None) -> dict[int, Found]:
+        """Look at the place where each track was. Args: tracks: None is all."""
+        tracks = self._tracks if tracks is None else tracks
+        if not tracks:
             return {}
-        matrices = np.stack([patch_from_landmarks(track.raw) for track in self._tracks])
+        matrices = np.stack([patch_from_landmarks(track.raw) for track in tracks])
         landmarks, scores = self._landmarker.look(frame, matrices)
-        return {track.number: Found(*row) for track, *row in zip(self._tracks, landmarks, scores.tolist())}
+        return {track.number: Found(*row) for track, *row in zip(tracks, landmarks, scores.tolist())}
 
     def _follow(self, found: Mapping[int, Found], now_s: float) -> list[Track]:
         """Move the tracks that were looked for to this frame; returns those that were lost."""

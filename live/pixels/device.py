@@ -7,14 +7,11 @@ nothing about faces.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from live.nets.packing import Field
@@ -188,27 +185,6 @@ def inverted(matrices: Tensor) -> Tensor:
     linear = matrices[:, :, :2].transpose(1, 2)
     linear = linear / matrices[:, :1, :2].square().sum(dim=2, keepdim=True)
     return torch.cat([linear, -linear @ matrices[:, :, 2:]], dim=2)
-
-
-def lay_over_shared(target: Pixels, captured: Pixels, finished: Pixels, alpha: NDArray[np.uint8]) -> None:
-    """Lay a finished part over a picture that another face changed since it was captured, in place.
-
-    `finished` is captured + alpha * (worn - captured); wanted is the same over what `target` holds now.
-    Args: all (h, w) or (h, w, K) of the same place; alpha 0..255 as `alphas_of` gives it.
-    """
-    rest = 255 - alpha.astype(np.int32).reshape(*alpha.shape, *[1] * (target.ndim - alpha.ndim))
-    change = (target.astype(np.int32) - captured) * rest
-    target[...] = np.clip(finished + np.rint(change / 255), 0, 255)
-
-
-def alphas_of(alpha: Pixels, format: PixelFormat, parts: Sequence[Pixels]) -> list[Pixels]:
-    """Return alpha (h, w) as each plane's part has it: (ph, pw), or (ph, pw, K) where its channels differ."""
-    if format is not PixelFormat.YUYV:
-        sizes = [(part.shape[1], part.shape[0]) for part in parts]
-        return [cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) for size in sizes]
-    height, width = parts[0].shape[:2]
-    half = cv2.resize(alpha, (width // 2, height), interpolation=cv2.INTER_AREA)
-    return [np.dstack([cv2.resize(alpha, (width, height)), half.repeat(2, axis=1)])]
 
 
 def _luma_and_chroma(planes: Mapping[str, Tensor], layout: Layout) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
@@ -109,7 +110,7 @@ class Pipeline:
         """
         swapped: list[Rectangle] = []
         masks = self._masker.begin(frame, faces) if self._masker else None
-        for layer in _layers(faces):
+        for layer in layers_of([face.box for face in faces]):
             with self._meter.stage("cut"):
                 placed = [(n, self._engine.region(faces[n].landmarks, frame.width_px, frame.height_px)) for n in layer]
                 worked = [(number, box) for number, box in placed if _holds_something(box)]
@@ -138,16 +139,16 @@ def _holds_something(box: Box) -> bool:
     return box[2] - box[0] >= LEAST_PX and box[3] - box[1] >= LEAST_PX
 
 
-def _layers(faces: list[Face]) -> list[list[int]]:
+def layers_of(boxes: Sequence[Rectangle]) -> list[list[int]]:
     """Sort faces by number into layers, the farthest (smallest) first, so that those of a layer lie well apart.
 
     Around a face its surroundings may be bent along with it: they must hold the neighbour's swapped face, not the bare
     one.
     """
     layers: list[list[int]] = []
-    for number in sorted(range(len(faces)), key=lambda number: faces[number].box[3] - faces[number].box[1]):
-        here = _around(faces[number])
-        below = [depth for depth, layer in enumerate(layers) if any(_overlap(here, _around(faces[n])) for n in layer)]
+    for number in sorted(range(len(boxes)), key=lambda number: boxes[number][3] - boxes[number][1]):
+        here = _around(boxes[number])
+        below = [depth for depth, layer in enumerate(layers) if any(_overlap(here, _around(boxes[n])) for n in layer)]
         depth = max(below, default=-1) + 1
         if depth == len(layers):
             layers.append([])
@@ -155,8 +156,8 @@ def _layers(faces: list[Face]) -> list[list[int]]:
     return layers
 
 
-def _around(face: Face) -> Rectangle:
-    x1, y1, x2, y2 = face.box
+def _around(box: Rectangle) -> Rectangle:
+    x1, y1, x2, y2 = box
     right, down = AROUND * (x2 - x1), AROUND * (y2 - y1)
     return x1 - right, y1 - down, x2 + right, y2 + down
 

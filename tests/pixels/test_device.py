@@ -116,19 +116,3 @@ def test_matrices_are_inverted():
     matrix = torch.cat([linear, torch.randn(5, 2, 1)], dim=2)
     there = device.inverted(device.inverted(matrix))
     assert torch.allclose(there, matrix, atol=1e-3)
-
-
-def test_a_second_face_does_not_bring_back_what_the_first_one_covered():
-    captured = np.full((20, 20, 3), 200, np.uint8)
-    target = captured.copy()
-    target[:, :12] = 50  # the first face lies there by now
-    alpha = np.zeros((20, 20), np.uint8)
-    alpha[:, 8:] = 255
-    alpha[:, 10] = 128
-    finished = captured.copy()
-    finished[alpha == 255] = 90
-    finished[:, 10] = 200 + (90 - 200) * 128 // 255
-    device.lay_over_shared(target, captured, finished, alpha)
-    assert (target[:, :8] == 50).all()
-    assert (target[:, 11:] == 90).all()
-    assert np.abs(target[:, 10].astype(int) - (50 + (90 - 50) * 128 // 255)).max() <= 1

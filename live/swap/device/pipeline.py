@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,17 +20,19 @@ from live.faces.landmarker import MARGIN, MESH_POINTS
 from live.faces.tracker import Found, Overview, Track, Tracker
 from live.meter import Meter
 from live.nets.batcher import Ticket
-from live.pixels.device import alphas_of, lay_over_shared, parts_of, slot_px
+from live.pixels.device import parts_of, slot_px
 from live.privacy import Rectangle, Seen, Watch
 from live.swap.device.contract import Wanted
 from live.swap.device.engine import DeviceEngine
-from live.swap.pipeline import LEAST_PX, OPAQUE
-from live.values import Box, Face, Floats, Frame, Pixels, Settings, SourceFace, Swapped
+from live.swap.pipeline import LEAST_PX, OPAQUE, layers_of
+from live.values import Box, Face, Floats, Frame, Settings, SourceFace, Swapped
 
 ROOM = 1.15
 """How much larger a region is than the patch that the landmarker cuts: for motion."""
 LEAST_ROOM = 0.2
 """Of the face's size around the mesh: what a region has at least, where the larger one fits no slot."""
+CHANGED = 0.25
+"""Of the face's size around the mesh: farther out no engine changes a pixel, and nothing is pasted."""
 
 
 @dataclass(slots=True)
@@ -62,7 +63,9 @@ class Pending:
     settings: Settings
     now_s: float
     looked_for: tuple[Track, ...]
-    """The tracks there were when the frame began."""
+    """The tracks there were when the frame began, ..."""
+    later: tuple[Track, ...] = ()
+    """... and those of them whose surroundings other faces share: they are sent when those are swapped."""
     sent: list[Sent] = field(default_factory=list)
     overview: Future[Overview] = field(default_factory=Future)
 
@@ -106,7 +109,9 @@ class DevicePipeline:
         pending = Pending(frame, settings, now_s, self._tracker.tracks)
         try:
             with self._meter.stage("begin"):
-                self._send(pending, pending.looked_for)
+                first, *rest = layers_of([track.box for track in pending.looked_for]) or [[]]
+                pending.later = tuple(pending.looked_for[number] for layer in rest for number in layer)
+                self._send(pending, [pending.looked_for[number] for number in first])
                 pending.overview = self._beside.submit(self._overlook, frame, due=self._tracker.is_due())
                 return pending
         except Exception:
@@ -165,27 +170,30 @@ class DevicePipeline:
         swapped: list[Rectangle] = []
         try:
             if worn and faces:
-                followed = {face.track for face in faces}
-                ready = self._complete(pending, [track for track in self._tracker.tracks if track.number in followed])
-                with self._meter.stage("paste"):
-                    swapped = _paste(pending.frame, ready)
+                tracks = {track.number: track for track in self._tracker.tracks}
+                for depth, layer in enumerate(layers_of([face.box for face in faces])):
+                    ready = self._complete(pending, [tracks[faces[number].track] for number in layer], depth)
+                    with self._meter.stage("paste"):
+                        swapped += _paste(pending.frame, ready)
         finally:
             proof = self._watch.prove(seen, swapped, worn=worn, now_s=pending.now_s)
         return Swapped(pending.frame, proof, tuple(faces))
 
-    def _complete(self, pending: Pending, tracks: Sequence[Track]) -> list[Sent]:
-        """Return what came back of each track, after sending again whom the first round missed or took for another."""
+    def _complete(self, pending: Pending, tracks: Sequence[Track], depth: int) -> list[Sent]:
+        """Return what came back of each track of a layer, after sending whom the first round left out or missed."""
+        first = {sent.track.number: sent for sent in pending.sent if sent.track in tracks}
         ready: dict[int, Sent] = {}
-        for sent in pending.sent:
+        for number, sent in first.items():
             if sent.source is not _source_of(sent.track, pending.settings):
-                self._engine.wear.forget(self._memories[sent.track.number].row)
-            elif _lies_inside(sent, pending.frame):
-                ready[sent.track.number] = sent
+                self._engine.wear.forget(self._memories[number].row)  # somebody else is on the track now
+            elif depth == 0 and _lies_inside(sent, pending.frame):
+                ready[number] = sent
         missing = [track for track in tracks if track.number not in ready]
         if missing:
             before = len(pending.sent)
             with self._meter.stage("again"):
-                self._send(pending, missing, again=True)
+                self._send(pending, [track for track in missing if track.number in first], again=True)
+                self._send(pending, [track for track in missing if track.number not in first])
                 for sent in pending.sent[before:]:
                     if float(sent.got("score")) >= self._tracker.least_score and _lies_inside(sent, pending.frame):
                         ready[sent.track.number] = sent
@@ -217,7 +225,7 @@ class DevicePipeline:
         if memory is None:
             row, fresh = self._engine.take_track(), True
             memory = self._memories[track.number] = Memory(row, now_s, _middle(track.raw), np.zeros(2, np.float32))
-        for part, plane in zip(parts_of(pending.frame, sent.box), _planes(sent.given)):
+        for part, plane in zip(parts_of(pending.frame, sent.box), _slot(sent.given, pending.frame).planes):
             plane[: part.shape[0], : part.shape[1]] = part
         x1, y1, x2, y2 = sent.box
         about = {"extent": (y2 - y1, x2 - x1), "corner": (x1, y1), "track": memory.row, "before": -1, "last": 1}
@@ -234,6 +242,7 @@ class DevicePipeline:
         if pending.settings.source is None:
             return self._tracker.look_again(pending.frame)
         found = {track.number: Found(track.raw, 0.0) for track in pending.looked_for}
+        found |= self._tracker.look_again(pending.frame, pending.later)
         self.finite = all(sent.got("finite") for sent in pending.sent)
         if pending.sent:
             self._meter.add("device", pending.sent[0].ticket.device_s())
@@ -272,13 +281,10 @@ def _source_of(track: Track, settings: Settings) -> SourceFace | None:
     return settings.worn_by(track.person or 0)
 
 
-def _planes(part: Callable[[str], NDArray[Any]]) -> list[Pixels]:
-    """The planes of a face's slot, of what was sent or of what came back."""
-    found = []
-    for name in ("plane0", "plane1", "plane2"):
-        with suppress(KeyError):
-            found.append(part(name))
-    return found
+def _slot(part: Callable[[str], NDArray[Any]], like: Frame) -> Frame:
+    """A face's slot, as it was sent or came back, as a picture."""
+    planes = tuple(part(f"plane{number}") for number in range(len(like.planes)))
+    return replace(like, planes=planes, width_px=planes[0].shape[1], height_px=planes[0].shape[0])
 
 
 def _middle(landmarks: Floats) -> Floats:
@@ -299,24 +305,17 @@ def _lies_inside(sent: Sent, frame: Frame) -> bool:
 
 
 def _paste(frame: Frame, ready: Sequence[Sent]) -> list[Rectangle]:
-    """Put finished regions into their frame. Returns the boxes of the faces that were swapped."""
-    done: list[Box] = []
+    """Put finished faces into their frame. Returns the boxes of those that were swapped."""
     for sent in ready:
-        parts, size = parts_of(frame, sent.box), (sent.box[3] - sent.box[1], sent.box[2] - sent.box[0])
-        finished, captured = (
-            [plane[: part.shape[0], : part.shape[1]] for part, plane in zip(parts, _planes(side))]
-            for side in (sent.got, sent.given)
-        )
-        if any(_overlap(sent.box, other) for other in done):
-            alphas = alphas_of(sent.got("alpha")[: size[0], : size[1]], frame.format, parts)
-            for each in zip(parts, captured, finished, alphas):
-                lay_over_shared(*each)
-        else:
-            for part, new in zip(parts, finished):
-                part[...] = new
-        done.append(sent.box)
+        mesh = sent.got("smooth")[:MESH_POINTS, :2]
+        low, high = mesh.min(axis=0), mesh.max(axis=0)
+        margin = CHANGED * float((high - low).max())
+        x1, y1 = np.maximum(np.floor(low - margin), sent.box[:2]).astype(int) & ~1
+        x2, y2 = np.minimum(np.ceil(high + margin), sent.box[2:]).astype(int)
+        if x2 <= x1 or y2 <= y1:
+            continue
+        left, top = x1 - sent.box[0], y1 - sent.box[1]
+        finished = parts_of(_slot(sent.got, frame), (left, top, left + x2 - x1, top + y2 - y1))
+        for part, new in zip(parts_of(frame, (x1, y1, x2, y2)), finished):
+            part[...] = new
     return [sent.track.box for sent in ready if float(sent.got("opacity")) >= OPAQUE]
-
-
-def _overlap(one: Box, other: Box) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -58,7 +58,6 @@ class SwapStep:
         self.takes = (*layout.planes, *ABOUT, *wear.takes)
         self.gives = (
             *layout.planes,
-            Field("alpha", (side, side), "uint8"),
             Field("raw", (POINTS, 3)),
             Field("smooth", (POINTS, 3)),
             Field("score"),
@@ -91,7 +90,6 @@ class SwapStep:
         alpha = torch.floor(alpha * given["strength"][:, None, None, None] + 0.01) * inside
         return {
             **self._convert.laid(given, dressed.pixels, alpha),
-            "alpha": alpha[:, 0],
             "raw": looked.raw,
             "smooth": looked.smooth,
             "score": looked.score,
