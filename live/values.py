@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+SLOTS_PX = (256, 512, 768, 1152, 2304)
+"""Sides of the squares in which regions travel to a device, multiples of 32: faces of a webcam, and what frames of
+720, 1080 and 2160 rows can need."""
 Box = tuple[int, int, int, int]
 """x1, y1, x2, y2 in frame px; x2 and y2 exclusive."""
 

@@ -12,7 +12,7 @@ from live.bench.precision_wish import add_arguments as add_precision_arguments
 from live.bench.precision_wish import wish_of
 from live.config import load_preset
 from live.errors import UsageError
-from live.values import PixelFormat
+from live.values import SLOTS_PX, PixelFormat
 
 
 def add_bench(commands: Any) -> None:
@@ -73,6 +73,16 @@ def add_bench(commands: Any) -> None:
     compare.add_argument("--faces", type=count, default=1, metavar="N")
     compare.add_argument("--rounds", type=count, default=2, metavar="N", help="A B A B (default 2)")
     compare.add_argument("--json", type=Path, metavar="FILE")
+    step = add_command(kinds, "step", "a card's time for the captured step, by slot and faces, beside its floor", _step)
+    step.add_argument("--preset", default="fast", metavar="NAME|FILE")
+    step.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="device=cuda, engine=NAME, ...")
+    step.add_argument("--slots", type=int, nargs="+", default=[512, 768], choices=SLOTS_PX, metavar="PX")
+    step.add_argument("--faces", type=count, nargs="+", default=[1, 4, 8], metavar="N")
+    step.add_argument("--kernels", action="store_true", help="count them")
+    step.add_argument("--json", type=Path, metavar="FILE")
+    twins = add_command(kinds, "twins", "write networks of random weights in the shape of real ones, to measure", _twins)
+    twins.add_argument("folder", type=Path, help="then: LIVE_MODELS=FOLDER live bench ...")
+    twins.add_argument("names", nargs="+", metavar="NAME", help="of `live models list`")
     precision = add_command(kinds, "precision", "networks at FP16, BF16, TF32 and autocast beside FP32", _precision)
     add_precision_arguments(precision)
 
@@ -128,6 +138,23 @@ def _quality(options: argparse.Namespace) -> int:
     )
     report = measure(load_preset(options.preset, options.set), wish)
     _give(report, table(report), options.json)
+    return 0
+
+
+def _step(options: argparse.Namespace) -> int:
+    from live.bench.step import Wish, measure, table
+
+    wish = Wish(tuple(options.slots), tuple(options.faces), options.kernels)
+    report = measure(load_preset(options.preset, options.set), wish)
+    _give(report, table(report), options.json)
+    return 0
+
+
+def _twins(options: argparse.Namespace) -> int:
+    from live.bench.twins.stand_ins import write_stand_ins
+
+    for path in write_stand_ins(options.folder, options.names):
+        print(path)
     return 0
 
 

@@ -181,6 +181,15 @@ class _Line:
                 if bucket not in slot.runs:
                     slot.runs[bucket] = self._place.capture(self._work(slot, bucket), self._compute)
 
+    def captured(self, count: int) -> Callable[[], None]:
+        """Return the first slot's run for so many rows, captured if it is not yet."""
+        slot, bucket = self._slots[0], self._bucket(count)
+        self.step.blank(self.arrays_in[0])
+        slot.taken.copy_(slot.sent)
+        if bucket not in slot.runs:
+            slot.runs[bucket] = self._place.capture(self._work(slot, bucket), self._compute)
+        return slot.runs[bucket]
+
     def _work(self, slot: _Slot, bucket: int) -> Callable[[], None]:
         taken, given = self._in.tensors(slot.taken[:bucket]), slot.given[:bucket]
 
@@ -332,6 +341,11 @@ class Batcher:
         """Capture a step's graphs for so many rows, before the first frame."""
         with self._lock:
             self._lines[key].warm(counts)
+
+    def captured(self, key: Hashable, count: int) -> Callable[[], None]:
+        """Return what a batch of so many rows runs between upload and download, captured: to be measured."""
+        with self._lock:
+            return self._lines[key].captured(count)
 
     def share(self, key: Hashable, sessions: int) -> None:
         """Say how many sessions send rows of a step: a batch with rows of all of them waits for nobody."""

@@ -16,14 +16,11 @@ from torch import Tensor
 
 from live.nets.packing import Field
 from live.pixels.planes import CHROMA_STEP, from_bgr_matrix, plane_shapes, to_bgr_matrix
-from live.values import Box, Colour, Frame, PixelFormat, Pixels
+from live.values import SLOTS_PX, Box, Colour, Frame, PixelFormat, Pixels
 
 VIDEO = Colour()
 GREY = (0.114, 0.587, 0.299)
 """Shares of blue, green and red in the brightness, ITU-R BT.601, as cv2.COLOR_BGR2GRAY has them."""
-
-SLOTS_PX = (256, 512, 768, 1152, 2304)
-"""Sides of the slots, multiples of 32: faces of a webcam, and what frames of 720, 1080 and 2160 rows can need."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ from torch import nn
 from live.faces.device_look import Cover, Look
 from live.nets.batcher import BUCKETS, Batcher, DeviceError
 from live.nets.place import Fork, Place
-from live.pixels.device import SLOTS_PX, Layout
+from live.pixels.device import Layout
 from live.swap.device.contract import Wear
 from live.swap.device.step import DetectStep, Fused, SwapStep
-from live.values import Colour, Kind, PixelFormat, SourceFace
+from live.values import SLOTS_PX, Colour, Kind, PixelFormat, SourceFace
 
 TRACKS = 64
 """Rows of the tables of what is remembered, the first of which is nobody's."""

@@ -10,6 +10,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from live.capture import open_capture
 from live.capture.contract import Wanted
@@ -23,7 +24,7 @@ from live.privacy import Rules, Watch
 from live.studio import build_engine, build_masker, build_tracker
 from live.swap.device.pipeline import DevicePipeline
 from live.swap.pipeline import Pipeline
-from live.values import PixelFormat, Settings
+from live.values import Kind, PixelFormat, Settings
 
 PRESET = load_preset("balanced", ["swap.crossfade_s=0"])
 WIDTH, HEIGHT, FPS = 640, 360, 30
@@ -242,3 +243,24 @@ def test_two_sessions_at_once_each_get_their_own_face(engine, pictures, source):
         for one, wanted, not_mine in zip(mine, expected, others):
             assert np.abs(one - wanted).mean() < 0.2
             assert np.abs(one - not_mine).mean() > 3
+
+
+@pytest.mark.gpu
+def test_a_steady_frame_neither_waits_for_the_device_nor_allocates(pictures, source):
+    first = frame_of(pictures[0], 0)
+    kind = Kind(first.format, first.colour, first.width_px, first.height_px)
+    engine = build_device_engine(PRESET.model_copy(update={"faces": PRESET.faces.model_copy(update={"most": 1})}), "cuda", kind)
+    engine.prepare(source)
+    pipeline = DevicePipeline(build_tracker(PRESET), engine, Watch(Rules()), Meter())
+    settings, still = Settings(source=source), pictures[0]
+    run(pipeline, [still] * 6, settings)
+    torch.cuda.synchronize()
+    before = torch.cuda.memory_stats()["allocation.all.allocated"]
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for number in range(6, 26):
+            swapped = pipeline.process(frame_of(still, number), settings, number / FPS)
+            assert swapped.proof.proven, swapped.proof
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert torch.cuda.memory_stats()["allocation.all.allocated"] == before
