@@ -15,8 +15,6 @@ from live.swap.mesh.maps import SIZE_PX
 from live.swap.mesh.topology import VERTICES
 from live.values import Floats, Pixels
 
-log = logging.getLogger(__name__)
-
 VERSION = 3
 """Raised when the same photos would give another texture."""
 MOST_FILES = 64
