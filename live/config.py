@@ -50,6 +50,7 @@ class SwapKeys(Section):
     keep_mouth: bool
     reach: Annotated[float, Field(ge=0, le=1)]
     softness: Annotated[float, Field(ge=0.005, le=0.2)]
+    iris: Annotated[float, Field(ge=0, le=1)]
     lens: bool
     crossfade_s: Annotated[float, Field(ge=0, le=2)]
 

@@ -115,10 +115,13 @@ class MeshWear:
             target.mask,
             target.matrix,
             target.masked,
+            target.landmarks[:, VERTICES:, :2],
         )
         worn = Wearing(*(table[given["source"]] for table in self._sources))
         before = Wearing(*(table[given["source_before"]] for table in self._sources))
-        out = self._step(faces, worn, self._tensors, known, Takeover(before, given["takeover"]))
+        out = self._step(
+            faces, worn, self._tensors, known, Takeover(before, given["takeover"]), irises=self._options.iris > 0
+        )
         device_track.store(self._states, kept_rows(where), out.state)
         return Dressed(
             out.pixels.permute(0, 3, 1, 2).float(),
@@ -131,5 +134,5 @@ class MeshWear:
 
 def _tables(functions: int, device: torch.device | str) -> Wearing:
     """Room for the textures of source faces."""
-    shapes = ((3, SIZE_PX, SIZE_PX * 3 // 2), (functions, 3), (3, GRID, GRID), (), (VERTICES, 3), ())
+    shapes = ((3, SIZE_PX, SIZE_PX * 3 // 2), (functions, 3), (3, GRID, GRID), (), (VERTICES, 3), (), (3,), ())
     return Wearing(*(torch.zeros(SOURCES, *shape, device=device) for shape in shapes))

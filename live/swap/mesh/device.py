@@ -14,7 +14,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from live.swap.mesh import device_draw, device_lens, device_light, device_mask, device_shape, device_track, mask
+from live.swap.mesh import (
+    device_draw,
+    device_iris,
+    device_lens,
+    device_light,
+    device_mask,
+    device_shape,
+    device_track,
+    mask,
+)
 from live.swap.mesh.device_draw import Drawn
 from live.swap.mesh.device_lens import Area
 from live.swap.mesh.device_shape import Pose
@@ -37,6 +46,7 @@ class Options(NamedTuple):
     """(FINE, FINE) 0..1: the opacity that the outline leaves."""
     fade_deg: Tensor
     """(2,)"""
+    iris: Tensor
     lens: Tensor
     """0 or 1"""
     memory_frames: Tensor
@@ -77,6 +87,7 @@ def options_of(options: MeshOptions, device: torch.device | str = "cpu") -> Opti
         torch.tensor([float(each) for each in keep], device=device),
         torch.from_numpy(edges).to(device),
         torch.tensor(options.fade_deg, dtype=torch.float32, device=device),
+        torch.tensor(float(options.iris), device=device),
         torch.tensor(float(options.lens), device=device),
         torch.tensor(float(options.memory_frames), device=device),
     )
@@ -107,10 +118,12 @@ class MeshStep:
         takeover: Takeover | None = None,
         *,
         focus: bool = True,
+        irises: bool = False,
     ) -> Dressed:
-        """Swap N faces. With and without `takeover` and `focus` are different graphs.
+        """Swap N faces. With and without `takeover`, `focus` and `irises` are different graphs.
 
-        Args: focus: False leaves out the look at sharpness and grain: for frames in which it is no face's turn.
+        Args: focus: False leaves out the look at sharpness and grain: for frames in which it is no face's turn;
+            irises: whether `options.iris` counts.
         """
         tables, side = self.tables, faces.region.shape[1]
         usable = device_shape.usable(faces.landmarks, faces.extent)
@@ -151,7 +164,10 @@ class MeshStep:
             state = state._replace(lens=device_lens.toward(state.lens, found, _LENS_RATE, due))
         lens = state.lens._replace(known=state.lens.known & (options.lens > 0))
         face = device_lens.apply(face, lens, state.age, area, self._bench)
-        pixels, alpha = _laid(picture, faces.extent, face, opacity, origin, _whole_steps(share) * inside)
+        own, around = picture, torch.zeros_like(opacity)
+        if irises:
+            own, around = self._painted(picture, faces, worn, options, state, takeover)
+        pixels, alpha = _laid(own, faces.extent, face, opacity, origin, _whole_steps(share) * inside, around)
         ok = usable & torch.isfinite(full).flatten(1).all(dim=1) & torch.isfinite(pixels).flatten(1).all(dim=1)
         shown = (1 - faded).minimum(ramp(open_share, *_UNCOVERED))
         return Dressed(
@@ -172,6 +188,31 @@ class MeshStep:
             other = device_shape.difference(before.proportions, state.built, before.opening, self.tables)
             lack = other + takeover.share[:, None, None] * (lack - other)
         return device_shape.moved(landmarks, pose, shape[:, None, None] * lack)
+
+    def _painted(
+        self,
+        picture: Tensor,
+        faces: Faces,
+        worn: Wearing,
+        options: Options,
+        state: State,
+        takeover: Takeover | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Return the pictures with the sources' colour in the targets' irises, and masks around them, 0..255."""
+        wanted, amount = self._irises(worn, options, state), options.iris * options.keep[0] * worn.iris_known
+        if takeover is not None:
+            share, known = takeover.share[:, None], takeover.before.iris_known[:, None] > 0
+            before = self._irises(takeover.before, options, state)
+            wanted = torch.where(known, before + share * (wanted - before), wanted)
+            amount = torch.where(known[:, 0], amount, amount * takeover.share)
+        tone = (self.tables.basis_of_skin @ state.skin).mean(dim=-1)
+        own, around = device_iris.repainted(picture, faces, wanted, tone, amount, self.tables)
+        return own, around * (amount > 0)[:, None, None, None]
+
+    def _irises(self, worn: Wearing, options: Options, state: State) -> Tensor:
+        """Return the colours (N, 3), logarithms, of the textures' irises in the targets' light."""
+        gain = device_light.gain(state.skin, worn.skin, self.tables, colour=options.colour, light=options.light)
+        return device_iris.in_light(worn.iris, gain, self.tables)
 
     def _colours(self, drawn: Drawn, worn: Wearing, state: State, options: Options) -> _Colours:
         gain = device_light.gain(state.skin, worn.skin, self.tables, colour=options.colour, light=options.light)
@@ -225,17 +266,20 @@ def _whole(share: Tensor) -> Tensor:
 
 
 def _laid(
-    picture: Tensor, extent: Tensor, face: Tensor, opacity: Tensor, origin: Tensor, bent: Tensor
+    picture: Tensor, extent: Tensor, face: Tensor, opacity: Tensor, origin: Tensor, bent: Tensor, painted: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Lay faces (N, 3, S, S) over the targets bent to their proportions.
 
     Args: picture (N, 3, S, S) whose region has extent (N, 2); opacity, bent (N, 1, S, S) 0..255: of the face, and where
-        its surroundings come from another place, origin (N, 2, S, S) px.
+        its surroundings come from another place, origin (N, 2, S, S) px; painted (N, 1, S, S) 0..255: where the picture
+        is not as it came.
     Returns: pixels (N, 3, S, S) and alpha (N, 1, S, S), both 0..255.
     """
     side = picture.shape[-1]
     last = (extent.flip(1) - 1)[:, None, None]
     where = torch.minimum(origin.permute(0, 2, 3, 1).clamp(min=0), last)
-    under = F.grid_sample(picture, (2 * where + 1) / side - 1, padding_mode="border", align_corners=False)
-    alpha = torch.maximum(opacity, bent)
+    moved = F.grid_sample(
+        torch.cat([picture, painted], dim=1), (2 * where + 1) / side - 1, padding_mode="border", align_corners=False
+    )
+    under, alpha = moved[:, :3], torch.maximum(torch.maximum(opacity, bent), torch.floor(moved[:, 3:] + 0.01))
     return torch.where(alpha > 0, under + opacity / alpha.clamp(min=1) * (face - under), picture), alpha

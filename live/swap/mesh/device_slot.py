@@ -16,6 +16,7 @@ from torch import Tensor
 
 from live.swap.contract import Job
 from live.swap.mesh.canvas import GRID
+from live.swap.mesh.iris import POINTS
 from live.swap.mesh.texture import SIZE_PX, Texture
 from live.swap.mesh.topology import VERTICES
 
@@ -40,6 +41,8 @@ class Faces(NamedTuple):
     """(N, 2, 3) region px -> mask px."""
     masked: Tensor
     """(N,) bool: whether there is such a mask; else everything but hair counts as seen."""
+    irises: Tensor
+    """(N, 10, 2) px: of each eye, left and right, the iris's middle and four of its rim."""
 
 
 class Wearing(NamedTuple):
@@ -57,6 +60,10 @@ class Wearing(NamedTuple):
     """(N, 468, 3) canonical units."""
     opening: Tensor
     """(N,) of the mouth, height by width."""
+    iris: Tensor
+    """(N, 3) logarithms of the irises' colour."""
+    iris_known: Tensor
+    """(N,) 1 where a photo shows it, else 0."""
 
 
 class Takeover(NamedTuple):
@@ -94,6 +101,7 @@ def faces_of(jobs: Sequence[Job], shape: float, side_px: int, device: torch.devi
         torch.from_numpy(masks).to(device),
         torch.from_numpy(matrices).to(device),
         torch.tensor([job.visible is not None for job in jobs], device=device),
+        torch.from_numpy(np.stack([job.landmarks[VERTICES : VERTICES + POINTS, :2] for job in jobs])).to(device),
     )
 
 
@@ -110,6 +118,8 @@ def wearing_of(textures: Sequence[Texture], device: torch.device | str = "cpu") 
         stacked([texture.depth for texture in textures]),
         stacked([texture.proportions for texture in textures]),
         stacked([texture.opening for texture in textures]),
+        stacked([np.zeros(3) if texture.iris is None else texture.iris for texture in textures]),
+        stacked([texture.iris is not None for texture in textures]),
     )
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from live.swap.mesh.canvas import Canvas, load_canvas
+from live.swap.mesh.iris import SPOTS
 from live.swap.mesh.light import _SKIN_TINTS
 from live.swap.mesh.pose import _centred
 from live.swap.mesh.shape import _parts
@@ -85,6 +86,8 @@ class Tables:
     """(2, 16) int64: the creases around them."""
     mouth: Tensor
     """(20,) int64: the inner lips."""
+    spots: Tensor
+    """(48, 2) where an iris's colour is looked at, in its radii."""
 
     def on(self, device: torch.device | str) -> Tables:
         """Return the same tables on a device."""
@@ -129,6 +132,7 @@ def load_tables(device: torch.device | str = "cpu") -> Tables:
         "eyes": np.array((EYE_LEFT, EYE_RIGHT)),
         "lids": np.array((LIDS_LEFT, LIDS_RIGHT)),
         "mouth": np.array(LIPS_INNER),
+        "spots": SPOTS,
     }
     return Tables(**{name: _tensor(array) for name, array in arrays.items()}).on(device)
 

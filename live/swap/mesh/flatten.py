@@ -60,9 +60,9 @@ def _softened(pixels: Floats, skin: Floats, view: View, canvas: Canvas, width: f
     plain *= spread_vertices(upper, canvas)
     if view.open is not None:
         plain *= ramp(view.open, 0.2, 0.6)  # a shadow lowers what the masker sees, too
-    off = _tone(pixels, field_of(skin, canvas))
     amount = wide_blur(plain, SIZE_PX / width)
-    off = wide_blur(off.clip(-1, 1) * plain, SIZE_PX / width) / np.maximum(amount, 0.02)
+    off = wide_blur(_tone(pixels, field_of(skin, canvas)).clip(-1, 1) * plain, SIZE_PX / width)
+    off /= np.maximum(amount, np.float32(0.02))
     middle = plain * (1 - spread_vertices(hair_zone(canvas.topology), canvas))
     spread = float(np.sqrt((off * off * middle).sum() / max(float(middle.sum()), 1.0)))
     excess = max(0.0, 1 - _CALM / max(spread, 1e-3))

@@ -14,7 +14,7 @@ import numpy as np
 
 from live.faces.masker import Masker
 from live.swap.contract import Visible
-from live.swap.mesh import cache, light
+from live.swap.mesh import cache, iris, light
 from live.swap.mesh.cache import Prepared
 from live.swap.mesh.canvas import Canvas
 from live.swap.mesh.cover import covered
@@ -46,6 +46,8 @@ class Texture:
     """(468, 3) canonical units."""
     opening: float
     """Of the mouth, height by width."""
+    iris: Floats | None = None
+    """(3,) logarithms of the irises' colour, BGR; None where no photo shows them."""
 
 
 def make_texture(source: SourceFace, canvas: Canvas, masker: Masker | None = None) -> Texture:
@@ -56,14 +58,14 @@ def make_texture(source: SourceFace, canvas: Canvas, masker: Masker | None = Non
     photos = (Photo(source.image, source.landmarks), *source.more)
     seen = [None if masker is None else ask(masker, photo) for photo in photos]
     if not source.stored:
-        return _texture(_prepared(photos, seen, canvas), canvas)
+        return _texture(_prepared(photos, seen, canvas), photos, canvas)
     parts = [part for photo in photos for part in (photo.image, photo.landmarks)]
     name = cache.digest(parts + [one.mask for one in seen if one is not None])
     kept = cache.read(name)
     if kept is None:
         kept = _prepared(photos, seen, canvas)
         cache.write(name, kept)
-    return _texture(kept, canvas)
+    return _texture(kept, photos, canvas)
 
 
 def _prepared(photos: Sequence[Photo], seen: Sequence[Visible | None], canvas: Canvas) -> Prepared:
@@ -74,11 +76,12 @@ def _prepared(photos: Sequence[Photo], seen: Sequence[Visible | None], canvas: C
     return Prepared(pixels, view.skin, view.depth, view.proportions, view.opening)
 
 
-def _texture(prepared: Prepared, canvas: Canvas) -> Texture:
+def _texture(prepared: Prepared, photos: Sequence[Photo], canvas: Canvas) -> Texture:
     """Add what is quickly made of the rest."""
     levels: list[Pixels] = [cv2.cvtColor(prepared.pixels, cv2.COLOR_BGR2BGRA)]
     for _ in range(1, _LEVELS):
         side = levels[-1].shape[0] // 2
         levels.append(cv2.resize(levels[-1], (side, side), interpolation=cv2.INTER_AREA))
     plain: Floats = np.clip(np.exp(field(prepared.skin, canvas)) - light.OFFSET, 0, 255)
-    return Texture(tuple(levels), prepared.skin, plain, prepared.depth, prepared.proportions, prepared.opening)
+    colour = iris.colour_of(photos, float(light.mean_colour(prepared.skin, canvas).mean()))
+    return Texture(tuple(levels), prepared.skin, plain, prepared.depth, prepared.proportions, prepared.opening, colour)

@@ -224,6 +224,7 @@ def test_a_crossfade_leads_from_one_source_face_to_the_next(source, pictures):
     assert max(steps) < 0.7 * np.abs(shown[-1] - shown[1]).mean() + 0.2
 
 
+<<<<<<< HEAD
 def test_two_sessions_at_once_each_get_their_own_face(engine, pictures, source):
     other = Gallery(None).get("ada")
     engine.prepare(other)
@@ -264,3 +265,33 @@ def test_a_steady_frame_neither_waits_for_the_device_nor_allocates(pictures, sou
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert torch.cuda.memory_stats()["allocation.all.allocated"] == before
+=======
+def pair_of(picture):
+    """The demo person twice, side by side."""
+    half = picture[:, WIDTH // 4 : 3 * WIDTH // 4]
+    return np.concatenate([half, half], axis=1)
+
+
+def test_each_person_wears_another_face_and_one_who_is_taken_for_another_is_sent_again(
+    engine, pipeline, host_pipeline_of, pictures, source
+):
+    other = Gallery(None).get("ada")
+    ways = pipeline, host_pipeline_of()
+    settings, results = Settings(source, (other,)), []
+    for way in ways:
+        (engine if way is pipeline else way._engine).prepare(other)
+        shown = run(way, [pair_of(picture) for picture in pictures[:2]], settings)
+        people = way._tracker._people
+        before = {face.track % 2: face.person for face in shown[-1].faces}
+        assert sorted(before.values()) == [0, 1]
+        changed = [1 - before[track] for track in (0, 1)]
+        people.recognise = lambda faces, *rest, changed=changed, **keys: [changed[face.track % 2] for face in faces]
+        shown.append(way.process(frame_of(pair_of(pictures[2]), 2), settings, 2 / FPS))
+        results.append(shown)
+    for number, (found, expected) in enumerate(zip(*results)):
+        assert found.proof.swapped == expected.proof.swapped == 2
+        bare = frame_of(pair_of(pictures[number]), number)
+        assert_swapped_alike(found.frame, expected.frame, bare)
+    before, after = (host.to_bgr(one.frame)[:, : WIDTH // 2].astype(int) for one in results[0][1:])
+    assert np.abs(before - after).max() > 20  # the same half, another face
+>>>>>>> people

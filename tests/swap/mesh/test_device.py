@@ -20,6 +20,7 @@ from live.swap.mesh import MeshEngine, MeshOptions
 from live.swap.mesh.device import MeshStep, options_of
 from live.swap.mesh.device_slot import Takeover, faces_of, wearing_of
 from live.values import Settings, SourceFace
+from tests.swap.mesh.irises import BLUE, BROWN, person, source_of
 from tests.swap.mesh.test_engine import composited, head, picture
 
 MEAN, PERCENTILE_99 = 2.0, 10.0
@@ -370,7 +371,7 @@ def test_all_of_a_texture_is_brought_to_the_device(engine):
     texture = engine._textures["long"]
     wearing = wearing_of([texture])
     names = {field.name for field in fields(texture)} - {"levels"}
-    assert names == set(wearing._fields) - {"atlas"}
+    assert names == set(wearing._fields) - {"atlas", "iris_known"}
     left = 0
     for level in texture.levels[:2]:
         side = level.shape[0]
@@ -422,3 +423,32 @@ def test_frames_of_clips_look_the_same_on_both(data, step, people, name):
         on_host, on_device, out = both(step, engine, job, 0.5, state)
         state = out.state
         assert_alike(on_host, on_device)
+
+
+@pytest.mark.parametrize("shape", [0.0, 0.7])
+@pytest.mark.parametrize("seen", [True, False])
+def test_painted_irises_look_the_same_on_both(step, shape, seen):
+    target, blue = person("ada", BROWN, closed=not seen), source_of(person("jonas", BLUE))
+    engine = MeshEngine(MeshOptions(iris=1.0, lens=False))
+    engine.prepare(blue)
+    x1, y1, x2, y2 = engine.region(target.landmarks, target.image.shape[1], target.image.shape[0])
+    job = Job(target.image[y1:y2, x1:x2].copy(), target.landmarks - np.float32((x1, y1, 0)), 1, blue)
+    (worn,) = engine.swap([job], Settings(source=blue, shape=shape))
+    side = slot_px(job.region.shape[1], job.region.shape[0])
+    faces, wearing = faces_of([job], shape, side), wearing_of([engine._textures[blue.key]])
+    with torch.inference_mode():
+        painted, plain = (
+            step(faces, wearing, options_of(engine.options), step.fresh(1), irises=irises) for irises in (True, False)
+        )
+    height, width = job.region.shape[:2]
+
+    def shown(out):
+        share = out.alpha[0, :height, :width, None].numpy() / np.float32(255)
+        return job.region * (1 - share) + out.pixels[0, :height, :width].numpy() * share
+
+    expected, found = composited(job.region, worn), shown(painted)
+    changed = np.abs(found - shown(plain)).max(axis=2) > 1
+    assert (changed.sum() > 50) == seen
+    assert np.abs(expected - found)[(worn.alpha > 0)].mean() < 1
+    if seen:
+        assert np.abs(expected - found)[changed].mean() < 2
