@@ -122,6 +122,8 @@ class Unpacker:
     def __init__(self, wanted: PixelFormat | None = None) -> None:
         self._wanted = wanted
         self._reformatter = VideoReformatter()
+        self._rotation: int | None = None
+        self._turn = (False, False, False)
 
     def unpack(self, frame: VideoFrame) -> Picture:
         """Copy one decoded picture out of FFmpeg's buffers, each byte once when its format is native.
@@ -134,7 +136,7 @@ class Unpacker:
                 f"up to {MAX_SIDE_PX} px a side and {MAX_PIXELS // 2**20} megapixels are taken"
             )
         media_s, colour = frame.time, colour_of(frame)
-        turn = orientation(frame)
+        turn = self._turn_of(frame)
         target = self._target(frame, turn)
         if NATIVE.get(frame.format.name) is not target or frame.colorspace in SPACES_2020:
             frame = self._reformat(frame, target, colour)
@@ -143,6 +145,16 @@ class Unpacker:
         if target is PixelFormat.BGR:
             colour = Colour()
         return Picture(planes, target, width_px, height_px, colour, media_s)
+
+    def _turn_of(self, frame: VideoFrame) -> tuple[bool, bool, bool]:
+        """As `orientation`, asked when FFmpeg's angle changes.
+
+        A frame and its side data hold each other once they are asked for: its pictures, 1.4 MB at 720p, would stay
+        until the garbage collector looks, which may be hundreds of frames later.
+        """
+        if frame.rotation != self._rotation:
+            self._rotation, self._turn = frame.rotation, orientation(frame)
+        return self._turn
 
     def _target(self, frame: VideoFrame, turn: tuple[bool, bool, bool]) -> PixelFormat:
         """The format to deliver: the wanted or nearest one, if its chroma survives turning and its width is even."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import struct
 from pathlib import Path
 
@@ -204,3 +205,19 @@ def test_untagged_pictures_have_the_matrix_of_their_size(lines: int, expected: s
 def test_absurd_size_is_one_line() -> None:
     with pytest.raises(CaptureError, match="17000x16 is out of bounds"):
         Unpacker().unpack(av.VideoFrame(17000, 16, "gray"))
+
+
+def test_pictures_are_freed_without_the_garbage_collector(tmp_path: Path) -> None:
+    given = [pattern(PixelFormat.I420, 64, 48)] * 30
+    path = write_video(tmp_path / "a.mkv", given)
+    capture = file.open(str(path), Wanted(live=False))
+    gc.collect()
+    gc.disable()
+    try:
+        frames = [capture.read() for _ in range(30)]
+        left = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+    finally:
+        gc.enable()
+        capture.close()
+    assert all(isinstance(frame, Frame) for frame in frames)
+    assert left <= 8  # the first one, and what frame threads hold
