@@ -80,7 +80,9 @@ def add_bench(commands: Any) -> None:
     step.add_argument("--faces", type=count, nargs="+", default=[1, 4, 8], metavar="N")
     step.add_argument("--kernels", action="store_true", help="count them")
     step.add_argument("--json", type=Path, metavar="FILE")
-    twins = add_command(kinds, "twins", "write networks of random weights in the shape of real ones, to measure", _twins)
+    twins = add_command(
+        kinds, "twins", "write networks of random weights in the shape of real ones, to measure", _twins
+    )
     twins.add_argument("folder", type=Path, help="then: LIVE_MODELS=FOLDER live bench ...")
     twins.add_argument("names", nargs="+", metavar="NAME", help="of `live models list`")
     precision = add_command(kinds, "precision", "networks at FP16, BF16, TF32 and autocast beside FP32", _precision)

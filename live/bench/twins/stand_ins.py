@@ -27,7 +27,9 @@ def write_stand_ins(folder: Path, names: Sequence[str], *, width: float = 1.0) -
     paths = [(name, folder / catalogue.get(name).file) for name in names]
     for name, path in paths:
         if NAMES.get(name, name) not in TWINS:
-            known = ", ".join(sorted(entry.name for entry in catalogue.entries if NAMES.get(entry.name, entry.name) in TWINS))
+            known = ", ".join(
+                sorted(entry.name for entry in catalogue.entries if NAMES.get(entry.name, entry.name) in TWINS)
+            )
             raise UsageError(f"there is no twin of {name}; there are those of {known}")
         if path.exists():
             raise OutputError(f"{path} is there already; twins go into a folder of their own")

@@ -224,7 +224,6 @@ def test_a_crossfade_leads_from_one_source_face_to_the_next(source, pictures):
     assert max(steps) < 0.7 * np.abs(shown[-1] - shown[1]).mean() + 0.2
 
 
-<<<<<<< HEAD
 def test_two_sessions_at_once_each_get_their_own_face(engine, pictures, source):
     other = Gallery(None).get("ada")
     engine.prepare(other)
@@ -250,7 +249,7 @@ def test_two_sessions_at_once_each_get_their_own_face(engine, pictures, source):
 def test_a_steady_frame_neither_waits_for_the_device_nor_allocates(pictures, source):
     first = frame_of(pictures[0], 0)
     kind = Kind(first.format, first.colour, first.width_px, first.height_px)
-    engine = build_device_engine(PRESET.model_copy(update={"faces": PRESET.faces.model_copy(update={"most": 1})}), "cuda", kind)
+    engine = build_device_engine(load_preset("balanced", ["faces.most=1"]), "cuda", kind)
     engine.prepare(source)
     pipeline = DevicePipeline(build_tracker(PRESET), engine, Watch(Rules()), Meter())
     settings, still = Settings(source=source), pictures[0]
@@ -265,7 +264,8 @@ def test_a_steady_frame_neither_waits_for_the_device_nor_allocates(pictures, sou
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert torch.cuda.memory_stats()["allocation.all.allocated"] == before
-=======
+
+
 def pair_of(picture):
     """The demo person twice, side by side."""
     half = picture[:, WIDTH // 4 : 3 * WIDTH // 4]
@@ -294,4 +294,3 @@ def test_each_person_wears_another_face_and_one_who_is_taken_for_another_is_sent
         assert_swapped_alike(found.frame, expected.frame, bare)
     before, after = (host.to_bgr(one.frame)[:, : WIDTH // 2].astype(int) for one in results[0][1:])
     assert np.abs(before - after).max() > 20  # the same half, another face
->>>>>>> people
