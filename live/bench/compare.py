@@ -17,7 +17,7 @@ from typing import Any
 from live.bench.peers_way import Parts, PeersWay
 from live.bench.reel import Reel
 from live.bench.report import head
-from live.bench.speed import DEFAULT_FPS, WARM_UP_S
+from live.bench.speed import DEFAULT_FPS
 from live.capture.contract import Wanted
 from live.config import Preset
 from live.device_engines import build_device_engine, parts_of_engine
@@ -30,6 +30,8 @@ from live.swap.device.engine import DeviceEngine
 from live.values import Kind, PixelFormat
 
 ROUNDS = 2
+WARM_UP_S = 1.5
+"""Of each run: everything was captured and warmed up before."""
 
 
 @dataclass(frozen=True, slots=True)
