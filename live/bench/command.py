@@ -163,7 +163,7 @@ def _twins(options: argparse.Namespace) -> int:
 def _compare(options: argparse.Namespace) -> int:
     from live.bench.compare import Wish, measure, table
 
-    wish = Wish(options.seconds, options.faces, options.rounds)
+    wish = Wish(options.seconds, options.faces, options.rounds, options.json)
     report = measure(load_preset(options.preset, options.set), wish)
     _give(report, table(report), options.json)
     return 0

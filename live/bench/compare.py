@@ -4,7 +4,8 @@ The order is A B A B, so that a machine that slows down slows both. Ratios are w
 weights does for speed. Knows ways and what the meter says.
 
 The report, as `--json` writes it: `live`, `machine`, `device`, `engine`, `restorer`, `precision`, and `rounds`, each
-with `ours` and `theirs`: `saturated_fps`, and `paced` with the latency's percentiles in ms and the frames per second.
+with `ours` and `theirs`: `saturated_fps`, `paced` with the latency's percentiles in ms and the frames per second, and
+`device_ms` from upload to download.
 `ratios`: medians over the rounds, frames per second of ours by theirs, latency of theirs by ours.
 """
 
@@ -12,11 +13,12 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from live.bench.peers_way import Parts, PeersWay
 from live.bench.reel import Reel
-from live.bench.report import head
+from live.bench.report import head, write_json
 from live.bench.speed import DEFAULT_FPS
 from live.capture.contract import Wanted
 from live.config import Preset
@@ -41,6 +43,8 @@ class Wish:
     seconds: float = 5.0
     faces: int = 1
     rounds: int = ROUNDS
+    json: Path | None = None
+    """Written after every round, so that a run that is cut keeps what it has."""
 
 
 def measure(preset: Preset, wish: Wish) -> dict[str, Any]:
@@ -48,36 +52,34 @@ def measure(preset: Preset, wish: Wish) -> dict[str, Any]:
     if preset.engine in ("mesh", "none"):
         raise UsageError(f"engine {preset.engine}: the other programs have none; compare a network: --set engine=NAME")
     device = device_of(preset) or "cpu"
-    reel = _reel(preset, wish, live=False)
+    reel = _reel(preset, wish)
     info = reel.info
     kind = Kind(info.format, info.colour, info.width_px, info.height_px)
     engine = build_device_engine(preset, device, kind)
-    rounds = []
+    report = head(device=engine.place.name, engine=preset.engine, restorer=preset.restorer)
+    report |= {"precision": preset.nets.precision, "size": f"{info.width_px}x{info.height_px}"}
+    report |= {"format": str(info.format), "faces": wish.faces, "rounds": []}
     for _ in range(wish.rounds):
-        rounds.append(
-            {"ours": _both(preset, wish, engine, ours=True), "theirs": _both(preset, wish, engine, ours=False)}
+        report["rounds"].append(
+            {name: _both(preset, wish, engine, reel, ours=name == "ours") for name in ("ours", "theirs")}
         )
-    return head(
-        device=engine.place.name, engine=preset.engine, restorer=preset.restorer, precision=preset.nets.precision
-    ) | {
-        "size": f"{info.width_px}x{info.height_px}",
-        "format": str(info.format),
-        "faces": wish.faces,
-        "rounds": rounds,
-        "ratios": _ratios(rounds),
-    }
+        report["ratios"] = _ratios(report["rounds"])
+        if wish.json is not None:
+            write_json(report, wish.json)
+    return report
 
 
-def _both(preset: Preset, wish: Wish, engine: DeviceEngine, *, ours: bool) -> dict[str, Any]:
+def _both(preset: Preset, wish: Wish, engine: DeviceEngine, reel: Reel, *, ours: bool) -> dict[str, Any]:
     """One way, saturated and paced."""
-    full = _run(preset, wish, engine, live=False, ours=ours)
-    paced = _run(preset, wish, engine, live=True, ours=ours)
+    full = _run(preset, wish, engine, reel.again(live=False), ours=ours)
+    paced = _run(preset, wish, engine, reel.again(live=True), ours=ours)
     latency: dict[str, float] = next(iter(paced["latency_ms"].values()), {})
-    return {"saturated_fps": _fps(full), "paced": {"fps": _fps(paced), **latency}}
+    device: dict[str, float] = paced["stages_ms"].get("device", {})
+    return {"saturated_fps": _fps(full), "paced": {"fps": _fps(paced), **latency}, "device_ms": device}
 
 
-def _run(preset: Preset, wish: Wish, engine: DeviceEngine, *, live: bool, ours: bool) -> dict[str, Any]:
-    session: Session = build(preset, Ask(outputs=("null",)), _reel(preset, wish, live=live), engine)[0]
+def _run(preset: Preset, wish: Wish, engine: DeviceEngine, reel: Reel, *, ours: bool) -> dict[str, Any]:
+    session: Session = build(preset, Ask(outputs=("null",)), reel, engine)[0]
     if not ours:
         watch = Watch(Rules(**preset.privacy.model_dump(exclude={"protect"})))
         session.pipeline = PeersWay(build_tracker(preset), Parts(*parts_of_engine(engine)), engine.place, watch)
@@ -93,10 +95,10 @@ def _run(preset: Preset, wish: Wish, engine: DeviceEngine, *, live: bool, ours: 
     return summary
 
 
-def _reel(preset: Preset, wish: Wish, *, live: bool) -> Reel:
+def _reel(preset: Preset, wish: Wish) -> Reel:
     keys = preset.capture
     format = None if keys.format == "auto" else PixelFormat(keys.format)
-    wanted = Wanted(keys.width_px, keys.height_px, keys.fps or DEFAULT_FPS, format, live=live)
+    wanted = Wanted(keys.width_px, keys.height_px, keys.fps or DEFAULT_FPS, format, live=False)
     return Reel(wanted, faces=wish.faces)
 
 

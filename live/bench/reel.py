@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -73,6 +74,13 @@ class Reel:
         if self._stop.wait(max(due_s - time.monotonic(), 0.0)):
             return None
         return replace(picture, time_s=due_s, number=number)
+
+    def again(self, *, live: bool) -> Reel:
+        """The same pictures from the beginning, paced or not; nothing is drawn."""
+        reel = copy(self)
+        reel._live, reel._begin_s, reel._slot, reel._number = live, None, -1, 0
+        reel._stop, reel.info = threading.Event(), replace(self.info, live=live)
+        return reel
 
     def close(self) -> None:
         """A waiting `read` returns None; there is nothing else to free."""
