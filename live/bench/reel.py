@@ -79,6 +79,7 @@ class Reel:
         """The same pictures from the beginning, paced or not; nothing is drawn."""
         reel = copy(self)
         reel._live, reel._begin_s, reel._slot, reel._number = live, None, -1, 0
+        reel._ahead = Ahead(self._period_s)
         reel._stop, reel.info = threading.Event(), replace(self.info, live=live)
         return reel
 
