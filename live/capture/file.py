@@ -6,6 +6,7 @@ when it should have come; otherwise frames come as fast as they are taken. Knows
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
@@ -129,6 +130,7 @@ class FileCapture:
             finished.close()
         self._passes[1:] = [clip]
         self._clip = clip
+        gc.collect()  # the first picture of the pass before and its side data hold each other, see planes.py
         self._clock.restart()
         if self._stop.is_set():
             clip.close()

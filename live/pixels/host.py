@@ -152,7 +152,7 @@ def _scale(plane: Pixels, size: tuple[int, int]) -> Pixels:
     """Scale (h, w) or (h, w, N) to (width, height), without aliasing; the plane itself when it has that size."""
     if plane.ndim == 3 and plane.shape[2] == 2:
         # Halving two channels takes 7 times the time of twice one. Of colours some samples are enough.
-        if plane.shape[1] >= 4 * size[0] and plane.shape[0] >= 4 * size[1]:
+        if plane.shape[1] >= 3 * size[0] and plane.shape[0] >= 3 * size[1]:
             plane = cv2.resize(plane, (2 * size[0], 2 * size[1]), interpolation=cv2.INTER_NEAREST)
         return cv2.merge([_scale(channel, size) for channel in planes.channels(plane)])
     if plane.shape[0] >= 8 * size[1]:

@@ -75,7 +75,7 @@ def pose_of(landmarks: Floats, topology: Topology) -> Pose:
     centre = landmarks.mean(axis=0)
     left, singular, right = np.linalg.svd((landmarks - centre).T @ flat)
     rotation = left @ right
-    if rotation[0] @ np.cross(rotation[1], rotation[2]) < 0:  # a reflection
+    if np.linalg.det(rotation) < 0:  # a reflection
         left[:, 2], singular[2] = -left[:, 2], -singular[2]
         rotation = left @ right
     scale = float(singular.sum()) / length
