@@ -146,7 +146,7 @@ def _blend(call: Call) -> Made:
 
     def run(a: Any, b: Any, m: Any) -> Tensor:
         plain = isinstance(a, Tensor) and isinstance(b, Tensor) and isinstance(m, Tensor)
-        return torch.lerp(a, b, m) if plain else a + m * (b - a)
+        return torch.lerp(a, b.to(a.dtype), m.to(a.dtype)) if plain else a + m * (b - a)
 
     return pointwise([call.value(index) for index in range(3)], run)
 
