@@ -32,7 +32,7 @@ MOST_TEXTURES = 32
 """Source faces that are kept prepared, 2.3 MB each; the oldest makes room."""
 _LENS_EVERY, _LENS_RATE = 10, 0.3  # frames; share of a new look that is taken over
 _WHOLE = 0.97  # share of detail or colour from which on nothing is taken away
-_TRANSITION = 0.12  # canonical units: half the width of the step from the worn face to the target's eyes and mouth
+_TRANSITION = 0.2  # canonical units: half the width of the step from the worn face to the target's eyes and mouth
 _UNCOVERED = (0.12, 0.25)
 """Share of the face that has to be uncovered: with less of it worn, whoever is under there is not swapped."""
 _MARGIN = 0.14  # of the face's size, around the mesh: the ring reaches out 0.126 at most, whatever the pose
