@@ -167,8 +167,10 @@ class Watch:
         def counts(box: Rectangle) -> bool:
             return any(covers(one, box) for one in dressed) or not any(covers(one, box) for one in theirs)
 
-        left = (tuple(filter(counts, boxes)) for boxes in (seen.lost, seen.unmatched, seen.doubtful))
-        return Seen(tuple(box for box in seen.found if box not in bare), *left, cut=seen.cut)
+        lost, unmatched, doubtful = (
+            tuple(filter(counts, boxes)) for boxes in (seen.lost, seen.unmatched, seen.doubtful)
+        )
+        return Seen(tuple(box for box in seen.found if box not in bare), lost, unmatched, doubtful, seen.cut)
 
     def blind(self, now_s: float) -> None:
         """Perception failed in a frame: whom it lost there nobody knows, so no swapped face ends this doubt."""

@@ -171,7 +171,8 @@ class Quality:
     masks: bool = True
     """What covers a face stays in front of it."""
     detector_every: int = 1
-    """The detector looks at so many times fewer frames than the preset says; above 1 only where `protect` allows it."""
+    """The detector looks at so many times fewer frames than the preset says; above 1 only where bare faces
+    may be shown anyway: for so many frames a newcomer, or somebody who comes back, is not seen."""
     frames_every: int = 1
     """Of a live input only every n-th frame is taken."""
 

@@ -88,6 +88,7 @@ class Pipeline:
         """
         if self._tracker is None:
             return Swapped(frame, self._watch.prove(Seen(), (), worn=False, now_s=now_s))
+        self._tracker.seldom = settings.quality.detector_every
         try:
             with self._meter.stage("look"):
                 faces, seen = self._tracker.look(frame, now_s)

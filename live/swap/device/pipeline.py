@@ -111,6 +111,7 @@ class DevicePipeline:
         pending = Pending(frame, settings, now_s, self._tracker.tracks)
         try:
             with self._meter.stage("begin"):
+                self._tracker.seldom = settings.quality.detector_every
                 first, *rest = layers_of([track.box for track in pending.looked_for]) or [[]]
                 pending.later = tuple(pending.looked_for[number] for layer in rest for number in layer)
                 self._send(pending, [pending.looked_for[number] for number in first])
