@@ -302,12 +302,11 @@ def _explain(error: ValidationError, origin: str, overrides: Sequence[str]) -> s
 def _allowed(parts: Sequence[str]) -> str:
     """What a key takes, in words."""
     section: type[BaseModel] = Preset
-    for part in parts[:-1]:
-        inner = section.model_fields[part].annotation
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+    for part in parts:
+        field = section.model_fields[part]
+        if not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
             break
-        section = inner
-    field = section.model_fields[parts[-1]]
+        section = field.annotation
     if get_origin(field.annotation) is Literal:
         return ", ".join(str(choice) for choice in get_args(field.annotation))
     if get_origin(field.annotation) is dict:
