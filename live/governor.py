@@ -110,7 +110,7 @@ class Governor:
         if now_s < self._quiet_until_s or len(ages_s) < LEAST_SAMPLES:
             return None
         age_s = float(np.percentile(np.asarray(ages_s), 95))
-        if self.rung and now_s - self._tried_s > TRIAL_S:
+        if now_s - self._tried_s > TRIAL_S:
             self._waits_s.pop(self.rung, None)  # the last step up has worked
         if age_s > self.budget_s:
             self._calm_since_s = None
