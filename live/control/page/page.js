@@ -58,6 +58,9 @@ function connect() {
 
 // Parts that hold what a person may be using are changed only when what they show changes.
 const shown = new Map();
+// What was just moved or switched keeps its place while the state on its way here may still be the one before.
+const TOUCHED_MS = 1500, touched = new Map();
+const touch = (input) => touched.set(input, Date.now() + TOUCHED_MS);
 function changed(what, value) {
   const text = JSON.stringify(value);
   if (shown.get(what) === text) return false;
@@ -90,11 +93,12 @@ function show(now) {
   part("whom").querySelector("[value=locked]").hidden = now.whom !== "locked";
   setValue(part("whom"), now.whom);
   for (const input of all("input[data-command]")) {
+    if (Date.now() < (touched.get(input) ?? 0)) continue;
     if (input.type === "checkbox") {
       const on = input.dataset.command === "governor" ? now.governor?.on : now[input.dataset.command];
       input.disabled = on === undefined || on === null;
       input.checked = Boolean(on);
-    } else if (document.activeElement !== input || !input.matches(":active")) {
+    } else {
       input.value = now[input.dataset.command] ?? 0;
       input.parentElement.querySelector("output").textContent = Number(input.value).toFixed(2);
     }
@@ -202,19 +206,19 @@ part("whom").addEventListener("change", () => {
 });
 part("preset").addEventListener("change", () => { send("preset", part("preset").value); part("preset").blur(); });
 for (const input of all("input[type=range]")) {
-  input.addEventListener("input", () => { input.parentElement.querySelector("output").textContent = Number(input.value).toFixed(2); });
+  input.addEventListener("input", () => { touch(input); input.parentElement.querySelector("output").textContent = Number(input.value).toFixed(2); });
   input.addEventListener("change", () => send(input.dataset.command, input.value));
 }
 for (const input of all("input[type=checkbox][data-command]"))
-  input.addEventListener("change", () => send(input.dataset.command, input.checked ? "on" : "off"));
+  input.addEventListener("change", () => { touch(input); send(input.dataset.command, input.checked ? "on" : "off"); });
 for (const button of all("button[data-command]")) button.addEventListener("click", () => send(button.dataset.command));
 
-// Keys, as in the terminal, unless something is being written or chosen.
+// Keys, as in the terminal, unless something is being written or chosen; space also works what has the focus.
 const KEYS = { n: ["next-face"], b: ["previous-face"], p: ["panic"], " ": ["pause"] };
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || document.querySelector("dialog[open]")) return;
-  const panic = event.key.toLowerCase() === "p" && !event.target.matches("input:not([type=range],[type=checkbox]), textarea");
-  if (!panic && event.target.closest("input, select, textarea, button, a, [tabindex]")) return;
+  if (event.target.closest("input:not([type=range], [type=checkbox]), select, textarea")) return;
+  if (event.key === " " && event.target.closest("button, a, input, [tabindex]")) return;
   const words = /^[1-9]$/.test(event.key) ? ["face", event.key] : KEYS[event.key.toLowerCase()];
   if (words) { event.preventDefault(); send(...words); }
 });
