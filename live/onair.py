@@ -26,7 +26,7 @@ from live.control.lookalike import who_looks_like
 from live.control.notes import Notes
 from live.control.server import ControlServer, Extras
 from live.control.wardrobe import Wardrobe
-from live.errors import OutputError, UsageError
+from live.errors import ConsentError, OutputError, UsageError
 from live.faces.gallery import Gallery
 from live.meter import Meter
 from live.output.web import TRIES, Slot, WebOutput, free_port
@@ -213,7 +213,11 @@ def _add_face(desk: Desk, photo: bytes, name: str, consent: str) -> str:
     with tempfile.TemporaryDirectory(prefix="live-photo-") as folder:
         file = Path(folder) / "photo"
         file.write_bytes(photo)
-        added = Gallery(None).add(file, name, consent, look_at_photos())
+        try:
+            added = Gallery(None).add(file, name, consent, look_at_photos())
+        except ConsentError as error:  # its advice is for the command line
+            what = str(error).partition(";")[0]
+            raise ConsentError(f"{what}; say that it is your own, or who agreed, when and how") from None
     desk.wardrobe.add(added.name)
     log.info("added %s", added.name)
     return f"added {added.name}"

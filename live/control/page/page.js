@@ -52,6 +52,7 @@ function connect() {
     part("dot").className = "";
     part("proof").textContent = "not connected";
     part("numbers").textContent = "";
+    showBoxes([]);
     setTimeout(connect, 1000);
   };
 }
@@ -82,7 +83,7 @@ function show(now) {
   part("warning").hidden = !warnings.length;
   part("warning").textContent = warnings.join(" ");
   showNumbers(now, measured);
-  showBoxes(now.people ?? []);
+  showBoxes(now.panic || now.pause ? [] : now.people ?? []);
   if (changed("faces", [now.faces, now.ready])) showFaces(now.faces ?? [], new Set(now.ready));
   all("#faces button").forEach((button) => button.setAttribute("aria-pressed", button.dataset.face === now.wanted));
   if (changed("people", [(now.people ?? []).map(({ box, ...rest }) => rest), now.faces])) showPeople(now);
