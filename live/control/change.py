@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from live.config import load_preset, preset_names
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+END_S = 10.0
+
 
 class Changer:
     """The engine on air, and the way to another one."""
@@ -33,6 +35,7 @@ class Changer:
         """Told of what is on air."""
         self._session, self._overrides = session, made_of[1]
         self._busy = threading.Lock()
+        self._threads: list[threading.Thread] = []
 
     def names(self) -> list[str]:
         """Presets that can be gone over to."""
@@ -56,12 +59,19 @@ class Changer:
             finally:
                 self._busy.release()
 
-        threading.Thread(target=work, name="preset", daemon=True).start()
+        self._start(work, "preset")
         return f"preset: {name}, as soon as it is ready ({preset.about})"
 
     def close(self) -> None:
-        """Free the engine on air."""
+        """Free the engine on air, after what is still being made or freed."""
+        for thread in self._threads:
+            thread.join(END_S)
         self.engine.close()
+
+    def _start(self, work: Callable[[], None], name: str) -> None:
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        self._threads.append(threading.Thread(target=work, name=name, daemon=True))
+        self._threads[-1].start()
 
     def _go_over(self, name: str) -> None:
         preset, session = load_preset(name, self._overrides), self._session
@@ -71,7 +81,7 @@ class Changer:
             for source in {source.key: source for source in (*settings.faces, *settings.assigned.values())}.values():
                 engine.prepare(source)
             old = self.engine
-            session.go_over(way, lambda: threading.Thread(target=old.close, name="old engine", daemon=True).start())
+            session.go_over(way, lambda: self._start(old.close, "old engine"))
         except BaseException:
             engine.close()
             raise

@@ -22,8 +22,9 @@ log = logging.getLogger(__name__)
 
 READY = 12
 """Source faces that are kept ready; every engine keeps more."""
-NICENESS = 10
+NICENESS = 5
 """Of the preparing thread on Linux, where each thread has its own: frames come first."""
+END_S = 10.0
 THUMBNAIL_PX = 160
 JPEG_QUALITY = 85
 
@@ -103,10 +104,12 @@ class Wardrobe:
         return found
 
     def close(self) -> None:
-        """End the preparing thread after the face it is at."""
+        """End the preparing thread after the face it is at: in a library at the program's end it would abort it."""
         with self._condition:
             self._closed = True
             self._condition.notify()
+        if self._thread.is_alive():
+            self._thread.join(END_S)
 
     def _queue(self, first: str | None) -> None:
         with self._condition:

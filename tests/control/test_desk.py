@@ -148,6 +148,15 @@ def test_a_broken_face_is_told_and_the_others_are_prepared(caplog: pytest.LogCap
     rig.stop()
 
 
+def test_a_face_is_put_on_everybody_whatever_they_wore(rig: Rig) -> None:
+    rig.engine.let.set()
+    until(lambda: set(rig.wardrobe.ready) == set(NAMES))
+    rig.session.change(others=(load("chen"),), assigned={3: load("chen")})
+    assert rig.desk.state()["face"] == "ada, chen"
+    rig.desk.press("n")
+    assert [rig.session.settings.worn_by(person).name for person in range(4)] == ["bruno"] * 4
+
+
 def test_one_person_wears_a_face_of_his_own_until_he_wears_everybodys_again(rig: Rig) -> None:
     rig.engine.let.set()
     rig.desk.execute("person-face", ["2", "chen"])
