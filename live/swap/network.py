@@ -189,11 +189,11 @@ class NetworkEngine:
             log.warning("source face %s was not prepared; preparing it now holds the picture", job.source.name)
         wanted = self._identities.of(job.source)
         track = self._tracks.setdefault(job.track, _Track())
-        if wanted is None or wanted.ndim != 1 or not crossfade_s:
+        if wanted is None or wanted.ndim != 1:
             return wanted
         if track.worn != job.source.key:
             track.before, track.worn, track.since_s = track.identity, job.source.key, job.time_s
-        share = (job.time_s - track.since_s) / crossfade_s
+        share = (job.time_s - track.since_s) / crossfade_s if crossfade_s else 1.0
         if track.before is None or not 0 <= share < 1:
             track.before, track.identity = None, wanted
         else:
