@@ -21,6 +21,7 @@ from live import __version__
 from live.arguments import Lines, Parser, add_command, interrupt, seconds
 from live.bench.command import add_bench
 from live.config import load_preset, preset_names
+from live.control.ctl import add_ctl
 from live.errors import LiveError
 from live.nets.command import add_models
 
@@ -31,7 +32,8 @@ EPILOG = """Examples:
   live --input talk.mp4 --output swapped.mp4 --face ada
   live --face me.jpg --consent self --output window
   live faces add me.jpg --name me --consent self
-Keys while running: n next face, b previous, 1-9 face, p panic, space pause, h help, q quit.
+Keys while running: n next face, b previous, 1-9 face, p panic, space pause, h help, q quit. From other programs:
+ctrl+alt+n, b, p, space; `live ctl` says commands to a running live; the control page's address is told at the start.
 Swapped pictures carry a badge. Put on only faces whose owners agreed."""
 
 
@@ -65,6 +67,7 @@ def parser() -> Parser:
     add_command(commands, "doctor", "say what was found, what is missing, and the command that mends it", _doctor)
     _add_faces(commands)
     add_models(commands)
+    add_ctl(commands)
     add_bench(commands)
     return top
 
@@ -86,6 +89,10 @@ def _add_run(to: Parser) -> None:
     to.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the preset")
     to.add_argument("--pace", choices=("real", "max"), help="files: like a camera, or every frame as fast as it goes")
     to.add_argument("--duration", type=seconds, metavar="S", help="end after so many seconds")
+    to.add_argument(
+        "--status", choices=("auto", "json"), default="auto",
+        help="auto: lines that stay put on a terminal, a line now and then elsewhere; json: JSON lines on stdout",
+    )  # fmt: skip
     to.add_argument("--verbose", action="store_true", help="say more")
 
 
@@ -106,14 +113,14 @@ def _add_faces(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from live.onair import run
-    from live.studio import Ask, build
+    from live.studio import Ask
 
     preset = load_preset(options.preset, options.set)
     ask = Ask(
         options.input, tuple(options.output), tuple(options.face), options.consent, options.pace, options.duration
     )
     signal.signal(signal.SIGTERM, interrupt)
-    return run(*build(preset, ask))
+    return run(preset, ask, options.preset, options.set, options.status)
 
 
 def _devices(options: argparse.Namespace) -> int:

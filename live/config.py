@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from live.errors import ConfigError
 from live.resources import configs_dir
 
+FREE = ("keys.near.", "keys.anywhere.")
+"""Sections whose keys the user names."""
 MOST_BYTES = 64 * 1024
 DEFAULT = "default"
 
@@ -71,7 +73,7 @@ class FacesKeys(Section):
 class PrivacyKeys(Section):
     """What is shown when a frame is not proven."""
 
-    protect: Literal["everyone"]
+    protect: Literal["everyone", "chosen"]
     unproven: Literal["slate", "blur", "pass"]
     hold_s: Annotated[float, Field(ge=0, le=2)]
     deadline_s: Annotated[float, Field(ge=0.02, le=2)]
@@ -98,6 +100,42 @@ class NetsKeys(Section):
     build_limit_s: Annotated[float, Field(ge=1, le=86400)]
 
 
+class GovernorKeys(Section):
+    """What is given up when time is short."""
+
+    active: bool
+    budget_ms: Annotated[float, Field(ge=10, le=1000)]
+
+
+Bindings = Annotated[dict[str, str | None], Field(max_length=64)]
+
+
+class KeysKeys(Section):
+    """Keys, and what each says."""
+
+    hotkeys: bool
+    near: Bindings
+    anywhere: Bindings
+
+    @field_validator("near", "anywhere", mode="before")
+    @classmethod
+    def _digits_are_keys(cls, value: object) -> object:
+        """YAML reads the key `1` as a number."""
+        if not isinstance(value, Mapping):
+            return value
+        return {str(key) if isinstance(key, int) and not isinstance(key, bool) else key: value[key] for key in value}
+
+
+class ControlKeys(Section):
+    """Who may steer a run, and where."""
+
+    active: bool
+    listen: Annotated[str, Field(pattern=r"^(\d{1,3}\.){3}\d{1,3}$")]
+    port: Annotated[int, Field(ge=1, le=65535)]
+    before: bool
+    folder: str
+
+
 class ThreadsKeys(Section):
     """How many threads the libraries may use."""
 
@@ -121,6 +159,9 @@ class Preset(Section):
     privacy: PrivacyKeys
     badge: BadgeKeys
     nets: NetsKeys
+    governor: GovernorKeys
+    keys: KeysKeys
+    control: ControlKeys
     threads: ThreadsKeys
 
     @field_validator("outputs", mode="before")
@@ -232,6 +273,9 @@ def _lay_over(values: dict[str, Any], more: Mapping[str, Any], origin: str, path
     """Put `more` over `values`, section by section, refusing keys that default.yaml does not know."""
     for key, value in more.items():
         full = f"{path}{key}"
+        if path in FREE:
+            values[key] = value
+            continue
         if key not in values:
             near = difflib.get_close_matches(str(key), [str(known) for known in values], n=1)
             guess = f'did you mean "{path}{near[0]}"?' if near else f"allowed here: {', '.join(values)}"
@@ -258,14 +302,15 @@ def _explain(error: ValidationError, origin: str, overrides: Sequence[str]) -> s
 def _allowed(parts: Sequence[str]) -> str:
     """What a key takes, in words."""
     section: type[BaseModel] = Preset
-    for part in parts[:-1]:
-        inner = section.model_fields[part].annotation
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+    for part in parts:
+        field = section.model_fields[part]
+        if not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
             break
-        section = inner
-    field = section.model_fields[parts[-1]]
+        section = field.annotation
     if get_origin(field.annotation) is Literal:
         return ", ".join(str(choice) for choice in get_args(field.annotation))
+    if get_origin(field.annotation) is dict:
+        return "keys with command lines, like `f9: face 2`, or null for none"
     if get_origin(field.annotation) is tuple:
         return "a list of 1 to 8 texts"
     limits = {name: getattr(item, name) for item in field.metadata for name in ("ge", "le") if hasattr(item, name)}

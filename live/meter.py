@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+Floats = NDArray[np.float32]
 KEPT = 200_000
 """Samples kept per stage: more than an hour at 30 fps."""
 
@@ -108,6 +110,8 @@ class Window:
         self._lengths: Counter[str] = Counter()
         self._then_s = time.monotonic()
         self.ages_ms = np.empty(0)
+        self.outputs_ms: dict[str, Floats] = {}
+        """The same ages by output."""
         self.stages_ms: dict[str, float] = {}
 
     def advance(self, meter: Meter, now_s: float) -> dict[str, float]:
@@ -115,8 +119,11 @@ class Window:
         elapsed_s = max(now_s - self._then_s, 1e-6)
         counts = Counter(meter.counts)
         rates = {name: (counts[name] - self._counts[name]) / elapsed_s for name in counts if _is_rate(name)}
-        ages = [age for name, values in list(meter.ages_s.items()) for age in self._newest(f"age {name}", values)]
-        self.ages_ms = np.array(ages) * 1000
+        self.outputs_ms = {
+            name: np.array(self._newest(f"age {name}", values), np.float32) * 1000
+            for name, values in list(meter.ages_s.items())
+        }
+        self.ages_ms = np.concatenate(list(self.outputs_ms.values())) if self.outputs_ms else np.empty(0)
         self.stages_ms = {
             name: float(np.median(fresh)) * 1000
             for name, values in list(meter.stages_s.items())

@@ -114,13 +114,24 @@ class Watch:
         self._settle_s = rules.settle_s
         self._doubts: list[tuple[Rectangle, float, str]] = []
         self._started = False
+        self._last: tuple[Sequence[Rectangle], Sequence[Rectangle]] = (), ()
 
-    def prove(self, seen: Seen, swapped: Sequence[Rectangle], *, worn: bool, now_s: float) -> Proof:
+    def prove(
+        self,
+        seen: Seen,
+        swapped: Sequence[Rectangle],
+        *,
+        worn: bool,
+        now_s: float,
+        bare: Sequence[Rectangle] = (),
+    ) -> Proof:
         """State what is known about a frame.
 
         Args: seen what perception found; swapped the boxes of the faces that were swapped; worn False when no source
-        face is put on or the engine hands faces back; now_s the clock of the frames.
+        face is put on or the engine hands faces back; now_s the clock of the frames; bare the boxes, of those found, of
+        the people who stay as they are in the user's words.
         """
+        seen = self._without(bare, seen)
         if seen.cut or not self._started:
             self._started = True
             self._doubts = [(EVERYWHERE, now_s + self._settle_s, "nobody seen yet")]
@@ -130,6 +141,7 @@ class Watch:
         fresh += [(box, now_s + BRIEF * self._settle_s, "something may be a face") for box in seen.doubtful]
         older = [doubt for doubt in self._doubts if now_s < doubt[1]]
         self._doubts = [doubt for doubt in [*fresh, *older] if not any(covers(box, doubt[0]) for box in swapped)]
+        self._last = tuple(bare), tuple(swapped)
         found = len(seen.found)
         if not worn:
             return Proof(False, "no source face is worn", found, 0)
@@ -138,7 +150,27 @@ class Watch:
         if self._doubts:
             _, until_s, why = max(self._doubts, key=lambda doubt: doubt[1])
             return Proof(False, f"{why}; {until_s - now_s:.1f} s to go", found, len(swapped))
-        return Proof(True, f"{found} of {found} faces swapped" if found else "nobody in the picture", found, found)
+        words = f"{found} of {found} faces swapped" if found else "nobody in the picture"
+        words = f"{words}, {len(bare)} BARE as you chose" if bare else words
+        return Proof(True, words, found, found)
+
+    def _without(self, bare: Sequence[Rectangle], seen: Seen) -> Seen:
+        """What was seen, without the people who stay as they are, and without doubts that are surely about them.
+
+        A place where somebody was swapped in the frame before stays in doubt, also behind one who stays bare.
+        """
+        before, dressed = self._last
+        theirs = [*bare, *before]
+        if not theirs:
+            return seen
+
+        def counts(box: Rectangle) -> bool:
+            return any(covers(one, box) for one in dressed) or not any(covers(one, box) for one in theirs)
+
+        lost, unmatched, doubtful = (
+            tuple(filter(counts, boxes)) for boxes in (seen.lost, seen.unmatched, seen.doubtful)
+        )
+        return Seen(tuple(box for box in seen.found if box not in bare), lost, unmatched, doubtful, seen.cut)
 
     def blind(self, now_s: float) -> None:
         """Perception failed in a frame: whom it lost there nobody knows, so no swapped face ends this doubt."""

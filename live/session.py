@@ -20,16 +20,17 @@ from functools import partial
 from typing import Any
 
 from live.capture.contract import Capture
-from live.errors import CaptureError, LiveError, OutputError
+from live.errors import CaptureError, LiveError, OutputError, UsageError
 from live.latest import Mailbox
 from live.marking import Badge, mark
 from live.meter import Meter
 from live.output.contract import Output
 from live.pace import EverySoOften
 from live.pixels.curtain import blurred, slate
+from live.pixels.mirror import mirrored
 from live.privacy import Gate, Rules, Switches, Verdict
 from live.swap.pipeline import Way
-from live.values import Frame, Proof, Settings, Sound, Swapped
+from live.values import Face, Frame, Proof, Settings, Sound, Swapped
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,32 @@ class Lane:
     released: Frame | None = None
     """The last picture the gate let through, for holding."""
     alive: bool = True
+    thread: threading.Thread | None = None
+
+
+Shown = Callable[[Frame], None]
+"""Takes a picture at once; whoever keeps it only reads it."""
+
+
+@dataclass(slots=True)
+class Taps:
+    """Who else looks at a run's pictures. Each may be None, and may be set and taken away at any time."""
+
+    before: Shown | None = None
+    """Gets every frame as it was captured: REAL FACES. It has to copy what it keeps before it returns."""
+    after: Shown | None = None
+    """Gets what the first output shows, after its gate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Who was seen in the newest frame."""
+
+    faces: tuple[Face, ...] = ()
+    width_px: int = 1
+    height_px: int = 1
+    mirrored: bool = False
+    """The picture left with left and right changed; the faces' places are those before."""
 
 
 NOTHING = Proof(False, "nothing was done yet")
@@ -66,8 +93,10 @@ class Begun:
 
     frame: Frame
     pending: Any
-    """What the pipeline's `begin` gave; None where it failed."""
+    """What the way's `begin` gave; None where it failed."""
     begin_s: float
+    way: Way
+    settings: Settings
     proof: Proof = NOTHING
     """Of a frame whose beginning failed."""
 
@@ -87,7 +116,13 @@ class Session:
     duration_s: float | None = None
     error: LiveError | None = None
     """The first error of a capture, an output or a thread, for the exit code."""
+    taps: Taps = field(default_factory=Taps)
+    sight: Sight = field(default_factory=Sight)
+    _changing: threading.Lock = field(default_factory=threading.Lock)
+    _retired: Callable[[], None] | None = None
+    """Frees the way before this one as soon as no frame is on it."""
     _lanes: list[Lane] = field(default_factory=list)
+    """Replaced whole, never changed in place: several threads walk along it."""
     _frames: Mailbox[Frame] = field(init=False)
     _threads: list[threading.Thread] = field(default_factory=list)
     _stopping: threading.Event = field(default_factory=threading.Event)
@@ -95,18 +130,61 @@ class Session:
     def start(self) -> None:
         """Start all threads."""
         sys.setswitchinterval(SWITCH_INTERVAL_S)
-        info, live = self.capture.info, self.capture.info.live
-        cover = slate(info.width_px, info.height_px, info.format, info.colour)
+        live = self.capture.info.live
         self._frames = Mailbox(1 if live else QUEUED, lossless=not live)
-        for output in self.outputs:
-            size = 1 if output.live else QUEUED_LIVE_RECORDING if live else QUEUED
-            inbox = Mailbox[Swapped](size, lossless=not live)
-            sounds = Mailbox[Sound](QUEUED_SOUNDS, lossless=not live)
-            self._lanes.append(Lane(output, inbox, sounds, Gate(self.rules, self.switches), cover))
+        self._lanes = [self._lane(output) for output in self.outputs]
         self._start("capture", self._run_capture)
         self._start("swap", self._run_swap)
         for lane in self._lanes:
-            self._start(f"output {lane.output.name}", partial(self._run_output, lane))
+            lane.thread = self._start(f"output {lane.output.name}", partial(self._run_output, lane))
+
+    def change(self, **fields: Any) -> None:
+        """Replace some of the settings, from the next frame on; from any thread."""
+        with self._changing:
+            self.settings = replace(self.settings, **fields)
+
+    def go_over(self, way: Way, retire: Callable[[], None]) -> None:
+        """Swap by another way from the next frame on; frames under way finish on theirs.
+
+        Args: retire: called once when no frame is on the way before any more, on the thread of the frames.
+        Raises: UsageError while the change before is still under way.
+        """
+        with self._changing:
+            if self._retired is not None:
+                raise UsageError("another change of the engine is under way; try again in a second")
+            self.pipeline, self._retired = way, retire
+
+    def add(self, output: Output) -> None:
+        """Begin to give pictures to one more output. Its gate begins closed, like every gate."""
+        with self._changing:
+            if self._stopping.is_set() or self._frames.finished:
+                output.close()
+                raise UsageError("the run is ending")
+            lane = self._lane(output)
+            self._lanes = [*self._lanes, lane]
+            self.outputs = [*self.outputs, output]
+            lane.thread = self._start(f"output {output.name}", partial(self._run_output, lane))
+
+    def remove(self, output: Output, timeout_s: float) -> bool:
+        """Give an output nothing more and let it finish. False when it is still at it after `timeout_s`."""
+        with self._changing:
+            lane = next((lane for lane in self._lanes if lane.output is output), None)
+            if lane is None:
+                return True
+            self._lanes = [other for other in self._lanes if other is not lane]
+            self.outputs = [other for other in self.outputs if other is not output]
+        lane.inbox.close()
+        assert lane.thread is not None
+        lane.thread.join(timeout_s)
+        return not lane.thread.is_alive()
+
+    def _lane(self, output: Output) -> Lane:
+        info = self.capture.info
+        cover = slate(info.width_px, info.height_px, info.format, info.colour)
+        size = 1 if output.live else QUEUED_LIVE_RECORDING if info.live else QUEUED
+        inbox = Mailbox[Swapped](size, lossless=not info.live)
+        sounds = Mailbox[Sound](QUEUED_SOUNDS, lossless=not info.live)
+        return Lane(output, inbox, sounds, Gate(self.rules, self.switches), cover)
 
     def stop(self) -> None:
         """End the run: nothing more is captured, what was swapped is still given to recordings."""
@@ -126,10 +204,11 @@ class Session:
         for lane in self._lanes:
             lane.inbox.wake()
 
-    def _start(self, name: str, run: Callable[[], None]) -> None:
+    def _start(self, name: str, run: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=self._guarded, args=(name, run), name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
+        return thread
 
     def _guarded(self, name: str, run: Callable[[], None]) -> None:
         """The one place that catches everything: a bug is told with its traceback and the run stops."""
@@ -162,6 +241,9 @@ class Session:
                 if self._is_over(item, begin_s):
                     break
                 self.meter.count("in")
+                if self._is_left_out(item):
+                    self.meter.count("left out")
+                    continue
                 if not self._frames.put(item):
                     self.meter.count("dropped")
         except CaptureError as error:
@@ -176,12 +258,18 @@ class Session:
         elapsed_s = time.monotonic() - begin_s if self.capture.info.live else frame.media_s or 0.0
         return elapsed_s >= self.duration_s
 
+    def _is_left_out(self, frame: Frame) -> bool:
+        """Whether there is no time for this frame: of live input, all but every n-th where the settings say so."""
+        every = self.settings.quality.frames_every
+        return self.capture.info.live and every > 1 and frame.number % every != 0
+
     def _run_swap(self) -> None:
         """Let frames begin and finish in their order; the next one may begin while one is computed elsewhere."""
         trouble = EverySoOften()
         under_way: deque[Begun] = deque()
         try:
             while not (self._frames.finished and not under_way):
+                self._retire(under_way)
                 frame = self._frames.take(0 if under_way else None)
                 if frame is not None:
                     under_way.append(self._begin(frame, trouble))
@@ -190,30 +278,42 @@ class Session:
         finally:
             for begun in under_way:
                 if begun.pending is not None:
-                    self.pipeline.drop(begun.pending)
+                    begun.way.drop(begun.pending)
             for lane in self._lanes:
                 lane.inbox.close()
 
     def _begin(self, frame: Frame, trouble: EverySoOften) -> Begun:
-        begin_s = time.perf_counter()
+        begin_s, way, settings = time.perf_counter(), self.pipeline, self.settings
         try:
-            return Begun(frame, self.pipeline.begin(frame, self.settings, self._now_s(frame)), begin_s)
+            if (tap := self.taps.before) is not None:
+                tap(frame)
+            return Begun(frame, way.begin(frame, settings, self._now_s(frame)), begin_s, way, settings)
         except Exception as error:
-            return Begun(frame, None, begin_s, self._failed(frame, error, trouble))
+            return Begun(frame, None, begin_s, way, settings, self._failed(frame, error, trouble))
 
     def _finish(self, begun: Begun, trouble: EverySoOften) -> Swapped:
         """The end of a frame's way through the pipeline; any failure makes it not proven."""
         if begun.pending is None:
             return Swapped(begun.frame, begun.proof)
+        settings = begun.settings
         try:
-            swapped = self.pipeline.finish(begun.pending)
-            if self.badge is not None and swapped.proof.swapped:
-                mark(begun.frame, self.badge)
-            return swapped
+            swapped = begun.way.finish(begun.pending)
+            frame = mirrored(swapped.frame) if settings.mirror else swapped.frame
+            self.sight = Sight(swapped.faces, frame.width_px, frame.height_px, settings.mirror)
+            if self.badge is not None and settings.badge and swapped.proof.swapped:
+                mark(frame, self.badge)
+            return swapped if frame is swapped.frame else replace(swapped, frame=frame)
         except Exception as error:
             return Swapped(begun.frame, self._failed(begun.frame, error, trouble))
         finally:
             self.meter.add("frame", time.perf_counter() - begun.begin_s)
+
+    def _retire(self, under_way: deque[Begun]) -> None:
+        """Free the way before this one when nothing is on it any more."""
+        retired = self._retired
+        if retired is not None and all(begun.way is self.pipeline for begun in under_way):
+            self._retired = None
+            retired()
 
     def _failed(self, frame: Frame, error: Exception, trouble: EverySoOften) -> Proof:
         self.meter.count("failed")
@@ -253,7 +353,10 @@ class Session:
         """Let the gate judge and give the output a picture."""
         now_s = time.monotonic() if swapped is None or lane.output.live else self._now_s(swapped.frame)
         verdict = lane.gate.judge(None if swapped is None else swapped.proof, now_s)
-        lane.output.send(self._picture(lane, verdict, swapped))
+        picture = self._picture(lane, verdict, swapped)
+        lane.output.send(picture)
+        if (tap := self.taps.after) is not None and lane is next(iter(self._lanes), None):
+            tap(picture)
         if swapped is None:
             self.meter.count("repeated")
         else:

@@ -15,21 +15,25 @@ import cv2
 
 from live.capture import open_capture, route
 from live.capture.again import Again
-from live.capture.contract import Capture, Wanted
+from live.capture.contract import Capture, CaptureInfo, Wanted
 from live.capture.counter import Counted
 from live.config import Preset
 from live.engines import build_engine as build_engine
-from live.engines import build_mesh, device_of
+from live.engines import build_mesh, device_of, opener_of
 from live.errors import CaptureError, LiveError, UsageError
 from live.faces.detector import Detector
 from live.faces.gallery import Gallery
 from live.faces.landmarker import Landmarker
 from live.faces.masker import Beside, Masker, Steady
+from live.faces.recogniser import Recogniser
 from live.faces.still import find_faces
 from live.faces.tracker import Options, Tracker
+from live.governor import Governor, Run, ladder
 from live.marking import Badge
 from live.memory import keep_freed_memory, spare_what_is_loaded
 from live.meter import Meter
+from live.nets.catalogue import load_catalogue
+from live.nets.files import content_hash
 from live.output import open_output
 from live.output.contract import Format, Output
 from live.privacy import Rules, Switches, Watch
@@ -156,10 +160,62 @@ def _build_around(
             output.close()
         raise
     first, *others = sources or (None,)
-    settings = Settings(first, tuple(others), strength=preset.swap.strength, shape=preset.swap.shape)
-    badge = Badge(preset.badge.text, preset.badge.corner) if preset.badge.show else None
+    settings = Settings(
+        first,
+        tuple(others),
+        strength=preset.swap.strength,
+        shape=preset.swap.shape,
+        crossfade_s=preset.swap.crossfade_s,
+        badge=preset.badge.show,
+    )
+    badge = Badge(preset.badge.text, preset.badge.corner)
     duration_s = ask.duration_s or (TOUR_S if tour else None)
     return Session(capture, way, opened, settings, _rules(preset), Switches(), meter, badge, duration_s)
+
+
+def rebuild(preset: Preset, session: Session) -> tuple[Way, Preparer]:
+    """Another way of frames for a run that is on air; its input, outputs, gates and rules stay. Slow.
+
+    Raises: LiveError, one line; the way on air is not touched.
+    """
+    if preset.engine == "none" or preset.privacy.unproven == "pass":
+        raise UsageError("presets that show the bare picture are for the start only, not for a run on air")
+    info = session.capture.info
+    kind = Kind(info.format, info.colour, info.width_px, info.height_px)
+    return _build_way(preset, kind, session.meter, None, wait=not info.live)
+
+
+def governor_of(preset: Preset, session: Session) -> Governor | None:
+    """What keeps the latency's budget; None where every frame counts, or nobody watches."""
+    if not session.capture.info.live or not any(output.live for output in session.outputs):
+        return None
+    network = preset.engine not in ("mesh", "none")
+    run = Run(
+        restorer=network and preset.restorer != "none",
+        boost=preset.nets.boost if network else 1,
+        device=device_of(preset) is not None,
+        mesh=preset.engine == "mesh",
+        masks=preset.faces.masks and preset.engine != "none",
+        sparse_detector=preset.privacy.unproven == "pass",
+    )
+    return Governor(ladder(run), preset.governor.budget_ms / 1000)
+
+
+def recording_of(session: Session) -> Callable[[Path], Output]:
+    """The function that opens a recording of a run. Raises: LiveError."""
+    return lambda path: open_output(str(path), _format(session.capture.info))
+
+
+def recogniser_of(preset: Preset) -> Recogniser:
+    """A recogniser that is installed. Slow. Raises: UsageError where none is; ModelError."""
+    catalogue = load_catalogue()
+    entries = [entry for entry in catalogue.entries if entry.role == "recogniser"]
+    for entry in entries:
+        path = catalogue.find(entry.name)
+        if path is not None:
+            return Recogniser(entry, opener_of(preset).open(path), content_hash(path))
+    names = " or ".join(f"`live models pull {entry.name}`" for entry in entries[:2])
+    raise UsageError(f"who is who by a photo needs a recogniser, and none is installed: {names}; or lock NUMBER")
 
 
 def _rules(preset: Preset) -> Rules:
@@ -259,10 +315,7 @@ def _told(capture: Capture) -> Capture:
 
 def _open_outputs(preset: Preset, ask: Ask, capture: Capture, demo: bool, opened: list[Output]) -> bool:
     """Open the outputs into `opened`. Returns True for the short tour where there is neither camera nor display."""
-    info, tour = capture.info, False
-    format = Format(
-        info.width_px, info.height_px, info.fps, info.format, info.colour, info.live, info.sound, dict(info.media)
-    )
+    format, tour = _format(capture.info), False
     for address in ask.outputs or preset.outputs:
         if address != "auto":
             _refuse_own_input(address, ask.input or preset.input)
@@ -275,6 +328,12 @@ def _open_outputs(preset: Preset, ask: Ask, capture: Capture, demo: bool, opened
             tour = True
             log.info("no camera and no display: a tour of %g s, also written to %s", TOUR_S, TOUR_FILE)
     return tour
+
+
+def _format(info: CaptureInfo) -> Format:
+    return Format(
+        info.width_px, info.height_px, info.fps, info.format, info.colour, info.live, info.sound, dict(info.media)
+    )
 
 
 def _best_output(format: Format) -> Output:

@@ -144,6 +144,42 @@ class SourceFace:
     """True: it is kept on this computer anyway, so what is made of it may be, too. A photo for one run is not."""
 
 
+class Whom(StrEnum):
+    """Which people are swapped. Whoever is not stays as he is: only in the user's own words."""
+
+    EVERYONE = "everyone"
+    LARGEST = "largest"
+    """The face that is largest in the picture."""
+    LEFTMOST = "leftmost"
+    """The face farthest to the left of the picture as it is captured."""
+    LOCKED = "locked"
+    """One person, and everybody who is not surely somebody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What may be left out of a frame's work when time is short; the plain values leave nothing out."""
+
+    restorer_every: int = 1
+    """The restorer runs on so many times fewer frames than the preset says; 0: not at all."""
+    boost: int = 4
+    """No more than so many sides of the network's picture per side of the patch."""
+    lens: bool = True
+    """The face gets the blur and the grain of the camera's picture."""
+    bend: bool = True
+    """Features move toward the source's proportions, as far as `Settings.shape` says."""
+    masks: bool = True
+    """What covers a face stays in front of it."""
+    detector_every: int = 1
+    """The detector looks at so many times fewer frames than the preset says; above 1 only where bare faces
+    may be shown anyway: for so many frames a newcomer, or somebody who comes back, is not seen."""
+    frames_every: int = 1
+    """Of a live input only every n-th frame is taken."""
+
+
+FULL = Quality()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Settings:
     """What may change on air. Replaced whole; the loop reads it once per frame."""
@@ -159,6 +195,16 @@ class Settings:
     """0.5..1: opacity of the swapped face."""
     shape: float = 0.5
     """0..1: how far outline and features move toward the source's proportions."""
+    crossfade_s: float | None = None
+    """How long another source face takes to take over; 0: from one frame to the next; None: as the engine was built."""
+    whom: Whom = Whom.EVERYONE
+    locked: int = 0
+    """`Face.person` of the one whom `Whom.LOCKED` means."""
+    mirror: bool = False
+    """Pictures leave with left and right changed."""
+    badge: bool = True
+    """Swapped pictures carry the run's badge, if it has one."""
+    quality: Quality = FULL
 
     @property
     def faces(self) -> tuple[SourceFace, ...]:
@@ -169,6 +215,10 @@ class Settings:
         """Return the face that a person wears, None for none."""
         faces = self.faces
         return self.assigned.get(person, faces[person % len(faces)]) if faces else None
+
+    def takeover_s(self, built_s: float) -> float:
+        """Return how long another source face takes to take over. Args: built_s: as the engine was built."""
+        return built_s if self.crossfade_s is None else self.crossfade_s
 
 
 @dataclass(frozen=True, slots=True)

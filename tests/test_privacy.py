@@ -140,3 +140,44 @@ def test_after_a_cut_only_a_swapped_face_or_silence_is_proof() -> None:
     prove(watch, 0.0, (LEFT,), found=(LEFT,))
     assert not prove(watch, 1.0, cut=True)
     assert prove(watch, 1.1, (RIGHT,), found=(RIGHT,))
+
+
+MINE, THEIRS = (0.0, 0.0, 10.0, 10.0), (50.0, 0.0, 60.0, 10.0)
+
+
+def chosen_watch() -> Watch:
+    """A watch that has settled on one swapped person and one who stays bare in the user's words."""
+    watch = Watch(Rules())
+    proof = watch.prove(Seen(found=(MINE, THEIRS)), (MINE,), worn=True, now_s=0.0, bare=(THEIRS,))
+    assert proof.proven
+    assert "BARE" in proof.reason
+    return watch
+
+
+def test_somebody_bare_whom_the_user_did_not_choose_to_leave_so_is_never_proven() -> None:
+    assert not Watch(Rules()).prove(Seen(found=(MINE, THEIRS)), (MINE,), worn=True, now_s=0.0).proven
+
+
+def test_what_happens_to_those_who_stay_bare_leaves_no_doubt() -> None:
+    watch = chosen_watch()
+    assert watch.prove(Seen(found=(MINE,), lost=(THEIRS,)), (MINE,), worn=True, now_s=0.1).proven
+    watch = chosen_watch()
+    seen = Seen(found=(MINE, THEIRS), unmatched=(THEIRS,), doubtful=(THEIRS,))
+    assert watch.prove(seen, (MINE,), worn=True, now_s=0.1, bare=(THEIRS,)).proven
+
+
+def test_losing_the_swapped_person_leaves_a_doubt_also_behind_one_who_stays_bare() -> None:
+    watch = chosen_watch()
+    proof = watch.prove(Seen(found=(THEIRS,), lost=(MINE,)), (), worn=True, now_s=0.1, bare=(THEIRS,))
+    assert not proof.proven
+    watch = chosen_watch()
+    before_him = (2.0, 0.0, 12.0, 10.0)  # the bare one has stepped in front
+    proof = watch.prove(Seen(found=(before_him,), lost=(MINE,)), (), worn=True, now_s=0.1, bare=(before_him,))
+    assert not proof.proven
+
+
+def test_a_stranger_who_is_not_followed_is_not_taken_for_one_who_stays_bare() -> None:
+    watch = chosen_watch()
+    elsewhere = (100.0, 0.0, 110.0, 10.0)
+    seen = Seen(found=(MINE, THEIRS), unmatched=(elsewhere,))
+    assert not watch.prove(seen, (MINE,), worn=True, now_s=0.1, bare=(THEIRS,)).proven

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from live.capture.again import Again
-from live.errors import CaptureError
+from live.errors import CaptureError, LiveError
+from live.marking import Badge
 from live.privacy import Rules
-from live.values import Sound
+from live.values import Quality, Sound
 from tests.parts import (
     BACKGROUND,
     PAINT,
@@ -272,3 +273,104 @@ def wait_for(condition, seconds: float = 10.0) -> bool:
     while not condition() and time.monotonic() < deadline_s:
         time.sleep(0.01)
     return bool(condition())
+
+
+class DarkLeft(PaintedCapture):
+    """The upper left edge of the room is black."""
+
+    def read(self):
+        frame = super().read()
+        if frame is not None:
+            frame.planes[0][:60, :20] = 0
+        return frame
+
+
+def test_a_mirrored_picture_leaves_mirrored_and_the_badge_stays_readable() -> None:
+    plain, turned = KeptOutput(), KeptOutput()
+    for mirror, kept in ((False, plain), (True, turned)):
+        capture = DarkLeft(3)
+        run = session(capture, kept)
+        run.badge = Badge("on")
+        run.settings = replace(run.settings, mirror=mirror)
+        run.start()
+        assert run.wait(10)
+    bare = [frame.planes[0] for frame in (plain.frames[0], turned.frames[0])]
+    assert bare[0][:60, :20].max() == 0
+    assert bare[1][:60, -20:].max() == 0
+    assert bare[1][:60, :20].min() > 0
+    corner = [picture[100:] for picture in bare]
+    assert np.array_equal(*corner)
+    assert corner[0].max() > BACKGROUND
+
+
+def test_frames_under_way_finish_where_they_began_when_another_way_takes_over() -> None:
+    capture, kept = PaintedCapture(10**6, live=True), KeptOutput(live=True)
+    run = session(capture, kept)
+    other = session(PaintedCapture(1), KeptOutput()).pipeline
+    retired = threading.Event()
+    run.start()
+    assert kept.arrived.take(10) is not None
+    run.go_over(other, retired.set)
+    assert retired.wait(10)
+    assert run.pipeline is other
+    number = kept.frames[-1].number
+    while kept.frames[-1].number < number + 5:
+        assert kept.arrived.take(10) is not None
+    assert all(not shows_bare_face(frame) for frame in kept.frames)
+    run.stop()
+    assert run.wait(10)
+    assert run.error is None
+
+
+def test_only_one_way_can_be_on_its_way_out() -> None:
+    run = session(PaintedCapture(1), KeptOutput())
+    run.go_over(run.pipeline, lambda: None)
+    with pytest.raises(LiveError, match="under way"):
+        run.go_over(run.pipeline, lambda: None)
+
+
+def test_an_output_joins_and_leaves_on_air() -> None:
+    capture, kept, more = PaintedCapture(10**6, live=True), KeptOutput(live=True), KeptOutput("more")
+    run = session(capture, kept)
+    run.start()
+    assert kept.arrived.take(10) is not None
+    run.add(more)
+    for _ in range(5):
+        assert more.arrived.take(10) is not None
+    assert run.remove(more, 10)
+    assert more.closed
+    assert not any(shows_bare_face(frame) for frame in more.frames)
+    count = len(more.frames)
+    number = kept.frames[-1].number
+    while kept.frames[-1].number < number + 5:
+        assert kept.arrived.take(10) is not None
+    assert len(more.frames) == count
+    assert run.remove(more, 1)
+    run.stop()
+    assert run.wait(10)
+    late = KeptOutput("late")
+    with pytest.raises(LiveError, match="ending"):
+        run.add(late)
+    assert late.closed
+
+
+def test_an_output_that_joined_ends_with_the_run() -> None:
+    capture, more = PaintedCapture(10**6, live=True), KeptOutput("more")
+    run = session(capture, KeptOutput(live=True))
+    run.start()
+    run.add(more)
+    assert more.arrived.take(10) is not None
+    run.stop()
+    assert run.wait(10)
+    assert more.closed == 1
+
+
+def test_frames_are_left_out_of_live_input_only() -> None:
+    for live in (True, False):
+        capture, kept = PaintedCapture(31, live=live), KeptOutput()
+        run = session(capture, kept)
+        run.settings = replace(run.settings, quality=Quality(frames_every=3))
+        run.start()
+        assert run.wait(10)
+        numbers = [frame.number for frame in kept.frames]
+        assert numbers == (list(range(0, 31, 3)) if live else list(range(31)))

@@ -85,6 +85,14 @@ def add_bench(commands: Any) -> None:
     )
     twins.add_argument("folder", type=Path, help="then: LIVE_MODELS=FOLDER live bench ...")
     twins.add_argument("names", nargs="+", metavar="NAME", help="of `live models list`")
+    control = add_command(kinds, "control", "key to picture, panic to slate, frames lost while steering", _control)
+    control.add_argument("--input", default="demo", metavar="CLIP", help="one person, paced (default: demo)")
+    control.add_argument("--presses", type=count, default=100, metavar="N")
+    control.add_argument("--switches", type=count, default=100, metavar="N")
+    control.add_argument("--asking", type=seconds, default=60.0, metavar="S", help="asks for the state so long")
+    control.add_argument("--preset", default="fast", metavar="NAME|FILE")
+    control.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    control.add_argument("--json", type=Path, metavar="FILE")
     precision = add_command(kinds, "precision", "networks at FP16, BF16, TF32 and autocast beside FP32", _precision)
     add_precision_arguments(precision)
 
@@ -164,6 +172,15 @@ def _compare(options: argparse.Namespace) -> int:
     from live.bench.compare import Wish, measure, table
 
     wish = Wish(options.seconds, options.faces, options.rounds, options.json)
+    report = measure(load_preset(options.preset, options.set), wish)
+    _give(report, table(report), options.json)
+    return 0
+
+
+def _control(options: argparse.Namespace) -> int:
+    from live.bench.control import Wish, measure, table
+
+    wish = Wish(options.input, options.presses, options.switches, options.asking)
     report = measure(load_preset(options.preset, options.set), wish)
     _give(report, table(report), options.json)
     return 0

@@ -117,6 +117,8 @@ class Tracker:
         self.detector = detector
         self._landmarker = landmarker
         self._options = options
+        self.seldom = 1
+        """The detector looks at so many times fewer frames than the options say."""
         self._tracks: list[Track] = []
         self._people = People()
         self._next = 0
@@ -147,7 +149,7 @@ class Tracker:
 
     def is_due(self) -> bool:
         """Whether the detector has to look at the next frame. To be asked once per frame."""
-        due = not self._tracks or self._frames % self._options.detector_every == 0
+        due = not self._tracks or self._frames % (self._options.detector_every * self.seldom) == 0
         self._frames += 1
         return due
 

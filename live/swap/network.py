@@ -104,10 +104,18 @@ class NetworkEngine:
         self.name = network.name
         self.options = options or NetworkOptions()
         self._network, self._identities, self._restorer = network, identities, restorer
-        self._side_px = network.side_px * self.options.boost
-        self._target = destination(template(network.template or "arcface_128"), network.side_px, self.options.boost)
+        self._boost = 0
+        self._set_boost(self.options.boost)
         self._topology = load_topology()
         self._tracks: dict[int, _Track] = {}
+
+    def _set_boost(self, boost: int) -> None:
+        """From the next frame on, the patch has so many sides of the network's picture; what it shows stays."""
+        if boost == self._boost:
+            return
+        network, self._boost = self._network, boost
+        self._side_px = network.side_px * boost
+        self._target = destination(template(network.template or "arcface_128"), network.side_px, boost)
 
     def region(self, landmarks: Floats, width_px: int, height_px: int) -> Box:
         """The upright box around the patch, and around the restorer's; clipped, x1 and y1 even; empty if unusable."""
@@ -135,14 +143,16 @@ class NetworkEngine:
         A face from whose landmarks nothing can be cut, or of which the network makes nothing, is left as it is with
         opacity 0: not proven.
         """
-        placed = [self._placed(job) for job in jobs]
+        self._set_boost(min(self.options.boost, settings.quality.boost))
+        crossfade_s = settings.takeover_s(self.options.crossfade_s)
+        placed = [self._placed(job, crossfade_s) for job in jobs]
         cut = [one for one in placed if one is not None]
         if not cut:
             return [untouched(job) for job in jobs]
         answer = self._run(cut)
         found = iter([self._worn(one, answer, number) for number, one in enumerate(cut)])
         worn = [untouched(job) if one is None else next(found) for job, one in zip(jobs, placed, strict=True)]
-        return self._restorer.improve(jobs, worn) if self._restorer is not None else worn
+        return self._restorer.improve(jobs, worn, settings.quality) if self._restorer is not None else worn
 
     def forget(self, track: int) -> None:
         """Drop what is remembered of a track."""
@@ -157,7 +167,7 @@ class NetworkEngine:
         if self._restorer is not None:
             self._restorer.close()
 
-    def _placed(self, job: Job) -> _Placed | None:
+    def _placed(self, job: Job, crossfade_s: float) -> _Placed | None:
         """Cut a face upright; None when its landmarks are of no use."""
         try:
             landmarks = checked(job.landmarks)
@@ -171,19 +181,19 @@ class NetworkEngine:
         patch = affine.warp(job.region, matrix, size)
         shown = 1 - step(abs(pose_of(landmarks, self._topology).yaw_deg), *self.options.fade_deg)
         outline = moved(landmarks[:VERTICES, :2], matrix)
-        return _Placed(job, matrix, patch, outline, shown, self._identity(job))
+        return _Placed(job, matrix, patch, outline, shown, self._identity(job, crossfade_s))
 
-    def _identity(self, job: Job) -> Array | None:
+    def _identity(self, job: Job, crossfade_s: float) -> Array | None:
         """What the network is told for a job, on its way from the source face before where there was one."""
         if not self._identities.has(job.source):
             log.warning("source face %s was not prepared; preparing it now holds the picture", job.source.name)
         wanted = self._identities.of(job.source)
         track = self._tracks.setdefault(job.track, _Track())
-        if wanted is None or wanted.ndim != 1 or not self.options.crossfade_s:
+        if wanted is None or wanted.ndim != 1:
             return wanted
         if track.worn != job.source.key:
             track.before, track.worn, track.since_s = track.identity, job.source.key, job.time_s
-        share = (job.time_s - track.since_s) / self.options.crossfade_s
+        share = (job.time_s - track.since_s) / crossfade_s if crossfade_s else 1.0
         if track.before is None or not 0 <= share < 1:
             track.before, track.identity = None, wanted
         else:
@@ -192,7 +202,7 @@ class NetworkEngine:
 
     def _run(self, cut: Sequence[_Placed]) -> Answer:
         """All faces through the network, with their tiles where there are more pixels than it takes."""
-        patches, times = np.stack([one.patch for one in cut]), self.options.boost
+        patches, times = np.stack([one.patch for one in cut]), self._boost
         identities = None
         if cut[0].identity is not None:
             identities = np.stack([one.identity for one in cut if one.identity is not None])

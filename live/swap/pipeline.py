@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
+from live.faces.choosing import Chooser
 from live.faces.masker import Beside
 from live.faces.tracker import Tracker
 from live.meter import Meter
@@ -66,6 +67,7 @@ class Pipeline:
         self._watch = watch
         self._meter = meter
         self._followed: dict[int, int] = {}
+        self._chooser = Chooser()
 
     def begin(self, frame: Frame, settings: Settings, now_s: float) -> tuple[Frame, Settings, float]:
         """Everything is done by `finish`."""
@@ -86,6 +88,7 @@ class Pipeline:
         """
         if self._tracker is None:
             return Swapped(frame, self._watch.prove(Seen(), (), worn=False, now_s=now_s))
+        self._tracker.seldom = settings.quality.detector_every
         try:
             with self._meter.stage("look"):
                 faces, seen = self._tracker.look(frame, now_s)
@@ -95,13 +98,14 @@ class Pipeline:
         self._forget_ended(faces)
         swapped: list[Rectangle] = []
         worn = settings.source is not None and self._engine.proves
+        chosen, bare = self._chooser.split(faces, settings, now_s)
         try:
-            if settings.source is not None and faces:
-                swapped = self._put_on(frame, faces, settings, now_s)
+            if settings.source is not None and chosen:
+                swapped = self._put_on(frame, chosen, settings, now_s)
         except Exception:
-            self._watch.prove(seen, (), worn=worn, now_s=now_s)  # whom it lost stays in doubt
+            self._watch.prove(seen, (), worn=worn, now_s=now_s, bare=bare)  # whom it lost stays in doubt
             raise
-        return Swapped(frame, self._watch.prove(seen, swapped, worn=worn, now_s=now_s), tuple(faces))
+        return Swapped(frame, self._watch.prove(seen, swapped, worn=worn, now_s=now_s, bare=bare), tuple(faces))
 
     def _put_on(self, frame: Frame, faces: list[Face], settings: Settings, now_s: float) -> list[Rectangle]:
         """Swap all faces of a frame, in one call of the engine where they lie apart.
@@ -109,7 +113,8 @@ class Pipeline:
         Returns: the boxes of the swapped ones.
         """
         swapped: list[Rectangle] = []
-        masks = self._masker.begin(frame, faces) if self._masker else None
+        masked = self._masker is not None and settings.quality.masks
+        masks = self._masker.begin(frame, faces) if self._masker and masked else None
         for layer in layers_of([face.box for face in faces]):
             with self._meter.stage("cut"):
                 placed = [(n, self._engine.region(faces[n].landmarks, frame.width_px, frame.height_px)) for n in layer]

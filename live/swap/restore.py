@@ -18,7 +18,7 @@ from live.pixels import affine
 from live.swap import edges
 from live.swap.contract import Job, Worn
 from live.swap.patches import PatchNetwork
-from live.values import Floats, Pixels
+from live.values import FULL, Floats, Pixels, Quality
 
 MOST_MOVED = 0.01
 """Of the patch's side: farther than this nine of ten landmarks may not have moved for a correction to be laid on again.
@@ -64,10 +64,13 @@ class Restorer:
         """The (2, 3) matrix px -> patch px. Raises: ValueError for landmarks of no use."""
         return similarity(five_points(landmarks), self._target)
 
-    def improve(self, jobs: Sequence[Job], worn: Sequence[Worn]) -> list[Worn]:
+    def improve(self, jobs: Sequence[Job], worn: Sequence[Worn], quality: Quality = FULL) -> list[Worn]:
         """Restore what was worn in each job's region; all faces that need the network in one run."""
+        if not quality.restorer_every:
+            return list(worn)
+        every = self._every * quality.restorer_every
         cut = [self._cut(number, *row) for number, row in enumerate(zip(jobs, worn, strict=True)) if row[1].opacity > 0]
-        fresh = [one for one in cut if not self._reusable(one)]
+        fresh = [one for one in cut if not self._reusable(one, every)]
         if fresh:
             answer = self.network.run(np.stack([one.patch for one in fresh]))
             for one, picture, fine in zip(fresh, answer.pictures, answer.fine, strict=True):
@@ -98,10 +101,10 @@ class Restorer:
         patch = affine.warp(shown, matrix, (self.side_px, self.side_px))
         return _Cut(number, job, matrix, patch, moved(job.landmarks[:, :2], matrix))
 
-    def _reusable(self, one: _Cut) -> bool:
+    def _reusable(self, one: _Cut, every: int) -> bool:
         """Whether the last correction fits this frame."""
         track = self._tracks.get(one.job.track)
-        if track is None or track.age >= self._every or track.source != one.job.source.key:
+        if track is None or track.age >= every or track.source != one.job.source.key:
             return False
         off = np.linalg.norm(one.points - track.points, axis=1)
         return float(np.quantile(off, 0.9)) <= MOST_MOVED * self.side_px

@@ -19,7 +19,7 @@ from live.swap.identity import Identities
 from live.swap.network import NetworkEngine, NetworkOptions
 from live.swap.patches import PatchNetwork
 from live.swap.restore import Restorer
-from live.values import Settings
+from live.values import Quality, Settings
 from tests.nets import small
 from tests.swap import faces
 
@@ -290,6 +290,32 @@ def test_another_source_face_takes_over_along_the_way_between_their_vectors(tmp_
     assert np.allclose(fed[3:], [[0, 1, 0, 0]] * 2)
 
 
+def test_the_settings_say_how_long_a_crossfade_takes(tmp_path) -> None:
+    people = StandIn(None)
+    people.known = {"ada": np.array([1, 0, 0, 0], np.float32), "bob": np.array([0, 1, 0, 0], np.float32)}
+    options = NetworkOptions(colour=0, crossfade_s=1.0)
+    made = engine(tmp_path, entry(identity=VECTOR), identities=people, options=options, vector=4, scale=SHADE)
+    seen = spied(made)
+    for time_s, name, crossfade_s in ((0.0, "ada", 0.0), (5.0, "bob", 0.0), (6.0, "ada", 4.0), (8.0, "ada", 4.0)):
+        made.swap([faces.job(face=faces.source(name), time_s=time_s)], Settings(crossfade_s=crossfade_s))
+    fed = [inputs["source"][0] for inputs in seen]
+    assert np.allclose(fed[1], [0, 1, 0, 0])
+    assert np.allclose(fed[3], [np.sqrt(0.5), np.sqrt(0.5), 0, 0], atol=1e-5)
+
+
+def test_less_boost_gives_the_same_face_with_less_work(tmp_path) -> None:
+    of = entry(identity=VECTOR, side=64)
+    people, same = StandIn(np.ones(4, np.float32)), {"vector": 4, "scale": (1, 1, 1)}
+    made = engine(tmp_path, of, identities=people, options=NetworkOptions(colour=0, boost=3), **same)
+    seen = spied(made)
+    whole, less, again = (made.swap([faces.job()], Settings(quality=Quality(boost=most)))[0] for most in (4, 1, 4))
+    assert [len(inputs["source"]) for inputs in seen] == [9, 1, 9]
+    assert np.array_equal(whole.pixels, again.pixels)
+    assert np.abs(whole.alpha.astype(int) - less.alpha).mean() < 2
+    both = (whole.alpha == 255) & (less.alpha == 255)
+    assert np.abs(whole.pixels.astype(int) - less.pixels)[both].mean() < 4
+
+
 def test_two_people_wear_two_faces_in_one_run(tmp_path) -> None:
     people = StandIn(None)
     people.known = {"ada": np.array([1, 0, 0, 0], np.float32), "bob": np.array([0, 1, 0, 0], np.float32)}
@@ -381,6 +407,22 @@ def test_a_restorer_with_a_cadence_reuses_its_correction_only_where_it_fits(tmp_
     made.forget(0)
     made.swap([faces.job(points=opened, face=faces.source("bob"))], Settings())
     assert len(runs) == 5
+
+
+def test_a_restorer_runs_more_seldom_or_not_at_all_where_time_is_short(tmp_path) -> None:
+    of = entry(name="restorer", role="restorer", template="ffhq_512", normalisation=HALF)
+    path = small.picture_function(tmp_path / of.file, side=SIDE, offset=(0.2, 0.2, 0.2))
+    network = PatchNetwork(of, OrtRunner(path, folder=tmp_path))
+    made = engine(tmp_path, entry(), restorer=Restorer(network, every=2))
+    runs, real = [], network.run
+    network.run = lambda patches: runs.append(len(patches)) or real(patches)
+    seldom, never = (Settings(quality=Quality(restorer_every=every)) for every in (2, 0))
+    for _ in range(8):
+        made.swap([faces.job()], seldom)
+    assert len(runs) == 2
+    (bare,) = made.swap([faces.job()], never)
+    assert len(runs) == 2
+    assert np.array_equal(bare.pixels, engine(tmp_path, entry()).swap([faces.job()], Settings())[0].pixels)
 
 
 def test_a_broken_restorer_leaves_the_swap_as_it_was(tmp_path) -> None:

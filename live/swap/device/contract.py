@@ -10,7 +10,7 @@ from torch import Tensor
 from live.faces.device_look import Where
 from live.nets.packing import Field, Rows
 from live.pixels.device import Pyramid
-from live.values import Floats, Settings, SourceFace
+from live.values import FULL, Floats, Quality, Settings, SourceFace
 
 
 class Target(NamedTuple):
@@ -92,7 +92,7 @@ class Wear(Protocol):
         """A row of the tables belongs to another track from now on."""
         ...
 
-    def variant(self, number: int) -> str:
+    def variant(self, number: int, quality: Quality = FULL) -> str:
         """Return which of its lines a frame of this number takes; each is a graph of its own."""
         ...
 

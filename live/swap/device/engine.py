@@ -19,7 +19,7 @@ from live.nets.place import Fork, Place
 from live.pixels.device import Layout
 from live.swap.device.contract import Wear
 from live.swap.device.step import DetectStep, Fused, SwapStep
-from live.values import SLOTS_PX, Colour, Kind, PixelFormat, SourceFace
+from live.values import FULL, SLOTS_PX, Colour, Kind, PixelFormat, Quality, SourceFace
 
 TRACKS = 64
 """Rows of the tables of what is remembered, the first of which is nobody's."""
@@ -117,7 +117,12 @@ class DeviceEngine:
         self.batcher.warm(self.detect_key(*thumbnail_px), (1,))
         needed = min(kind.height_px, kind.width_px, SLOTS_PX[-1])
         for side in SLOTS_PX:
-            for variant in sorted({self.wear.variant(number) for number in range(CADENCES)}):
+            variants = {
+                self.wear.variant(number, one)
+                for number in range(CADENCES)
+                for one in (FULL, Quality(restorer_every=0))
+            }
+            for variant in sorted(variants):
                 self.batcher.warm(self.swap_key(kind.format, kind.colour, side, variant), counts)
             if side >= needed:
                 break

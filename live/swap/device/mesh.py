@@ -24,7 +24,7 @@ from live.swap.mesh.engine import MeshOptions
 from live.swap.mesh.pose import checked
 from live.swap.mesh.texture import SIZE_PX, make_texture
 from live.swap.mesh.topology import VERTICES
-from live.values import SourceFace
+from live.values import FULL, Quality, SourceFace
 
 SOURCES = 16
 """Source faces on the device, 4.7 MB each; the one not worn for longest makes room."""
@@ -84,20 +84,21 @@ class MeshWear:
         self._worn[track] = worn, before, since_s
         passed_s = now_s - since_s
         share = 1.0
-        if before in self._rows and 0 <= passed_s < self._options.crossfade_s:
-            share = step(passed_s, 0.0, self._options.crossfade_s)
+        crossfade_s = face.settings.takeover_s(self._options.crossfade_s)
+        if before in self._rows and 0 <= passed_s < crossfade_s:
+            share = step(passed_s, 0.0, crossfade_s)
         with self._lock:
             self._rows[worn] = self._rows.pop(worn)  # worn last
         rows["source"][number] = self._rows[worn]
         rows["source_before"][number] = self._rows.get(before, self._rows[worn])
         rows["takeover"][number] = share
-        rows["shape"][number] = face.settings.shape
+        rows["shape"][number] = face.settings.shape if face.settings.quality.bend else 0.0
 
     def forget(self, track: int) -> None:
         """What the track wore before is forgotten; its light and proportions begin anew with a fresh row."""
         self._worn.pop(track, None)
 
-    def variant(self, number: int) -> str:
+    def variant(self, number: int, quality: Quality = FULL) -> str:
         """There is one line."""
         return "plain"
 

@@ -30,7 +30,7 @@ from live.swap.mesh.topology import VERTICES, load_topology
 from live.swap.network import _UNCOVERED, LEAST_CHANGE, NetworkOptions
 from live.swap.patches import LEAST_SPAN
 from live.swap.restore import MOST_MOVED
-from live.values import SourceFace
+from live.values import FULL, Quality, SourceFace
 
 
 class PatchModule:
@@ -167,11 +167,12 @@ class NetworkWear:
         known = self._worn.get(track)
         if known is None:
             known = self._worn[track] = _Track(source.key, wanted)
-        fades = wanted.ndim == 1 and self._options.crossfade_s > 0
+        crossfade_s = face.settings.takeover_s(self._options.crossfade_s)
+        fades = wanted.ndim == 1 and crossfade_s > 0
         if known.worn != source.key:
             known.before = known.identity if fades else None
             known.worn, known.since_s = source.key, now_s
-        share = (now_s - known.since_s) / self._options.crossfade_s if fades else 1.0
+        share = (now_s - known.since_s) / crossfade_s if fades else 1.0
         if known.before is not None and 0 <= share < 1:
             known.identity = between(known.before, wanted, step(share, 0.0, 1.0))
         else:
@@ -182,9 +183,10 @@ class NetworkWear:
         """Another track begins in this row; its tone begins anew with a fresh row."""
         self._worn.pop(track, None)
 
-    def variant(self, number: int) -> str:
+    def variant(self, number: int, quality: Quality = FULL) -> str:
         """`restore` for the frames in which the restorer runs, else `plain`."""
-        return "restore" if self.restoring is not None and number % self.restoring.every == 0 else "plain"
+        every = 0 if self.restoring is None else self.restoring.every * quality.restorer_every
+        return "restore" if every and number % every == 0 else "plain"
 
     def __call__(self, target: Target, given: Mapping[str, Tensor], variant: str = "plain") -> Dressed:
         """Swap N faces."""

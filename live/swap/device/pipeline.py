@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from live.faces.choosing import Chooser
 from live.faces.landmarker import MARGIN, MESH_POINTS
 from live.faces.tracker import Found, Overview, Track, Tracker
 from live.meter import Meter
@@ -94,6 +95,7 @@ class DevicePipeline:
         self._memories: dict[int, Memory] = {}
         # The thumbnail is made and looked at while the device swaps: of 1080p it takes longer than all else here.
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="overview")
+        self._chooser = Chooser()
         self.finite = True
         """Whether every number of the newest frame was one."""
 
@@ -109,6 +111,7 @@ class DevicePipeline:
         pending = Pending(frame, settings, now_s, self._tracker.tracks)
         try:
             with self._meter.stage("begin"):
+                self._tracker.seldom = settings.quality.detector_every
                 first, *rest = layers_of([track.box for track in pending.looked_for]) or [[]]
                 pending.later = tuple(pending.looked_for[number] for layer in rest for number in layer)
                 self._send(pending, [pending.looked_for[number] for number in first])
@@ -168,15 +171,16 @@ class DevicePipeline:
     def _swapped(self, pending: Pending, faces: list[Face], seen: Seen) -> Swapped:
         worn = pending.settings.source is not None
         swapped: list[Rectangle] = []
+        chosen, bare = self._chooser.split(faces, pending.settings, pending.now_s)
         try:
-            if worn and faces:
+            if worn and chosen:
                 tracks = {track.number: track for track in self._tracker.tracks}
-                for depth, layer in enumerate(layers_of([face.box for face in faces])):
-                    ready = self._complete(pending, [tracks[faces[number].track] for number in layer], depth)
+                for depth, layer in enumerate(layers_of([face.box for face in chosen])):
+                    ready = self._complete(pending, [tracks[chosen[number].track] for number in layer], depth)
                     with self._meter.stage("paste"):
                         swapped += _paste(pending.frame, ready)
         finally:
-            proof = self._watch.prove(seen, swapped, worn=worn, now_s=pending.now_s)
+            proof = self._watch.prove(seen, swapped, worn=worn, now_s=pending.now_s, bare=bare)
         return Swapped(pending.frame, proof, tuple(faces))
 
     def _complete(self, pending: Pending, tracks: Sequence[Track], depth: int) -> list[Sent]:
@@ -207,7 +211,7 @@ class DevicePipeline:
             side = slot_px(box[2] - box[0], box[3] - box[1])
             if side is not None and box[2] - box[0] >= LEAST_PX <= box[3] - box[1]:
                 by_slot.setdefault(side, []).append((track, box))
-        variant = self._engine.wear.variant(frame.number)
+        variant = self._engine.wear.variant(frame.number, pending.settings.quality)
         for side, group in by_slot.items():
             key = self._engine.swap_key(frame.format, frame.colour, side, variant)
             ticket = self._engine.batcher.reserve(key, len(group))

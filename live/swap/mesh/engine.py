@@ -127,9 +127,9 @@ class MeshEngine:
         track = look(self._tracks.get(job.track), job, landmarks, facing, pose, self._canvas, options.memory_frames)
         self._tracks[job.track] = track
         texture = self._texture_of(job.source)
-        takeover = self._takeover(job, texture, track)
+        takeover = self._takeover(job, texture, track, settings.takeover_s(options.crossfade_s))
         placed = landmarks
-        if settings.shape > 0:
+        if settings.shape > 0 and settings.quality.bend:
             lack = track.lack(job.source.key, texture)
             if takeover < 1 and track.before is not None:
                 lack = lack + np.float32(1 - takeover) * (track.lack(track.before_key, track.before) - lack)
@@ -141,7 +141,7 @@ class MeshEngine:
             cv2.addWeighted(face, takeover, self._colour(drawn, track.before, track, pose), 1 - takeover, 0, dst=face)
         visible = job.visible() if job.visible else None
         opacity, open_share = self._opacity(drawn, track, pose, placed, 1 - faded, visible)
-        if options.lens:
+        if options.lens and settings.quality.lens:
             face = self._through_lens(job, drawn, face, opacity, track)
         own, irises = self._own(job, texture, track, takeover, visible)
         pixels, alpha = own.copy(), np.zeros(own.shape[:2], np.uint8)
@@ -152,16 +152,16 @@ class MeshEngine:
         lay.over(drawn, face, opacity, pixels, alpha)
         return Worn(pixels, alpha, min(1 - faded, step(open_share, *_UNCOVERED)))
 
-    def _takeover(self, job: Job, texture: Texture, track: Track) -> float:
+    def _takeover(self, job: Job, texture: Texture, track: Track, crossfade_s: float) -> float:
         """Return how far the job's source face has taken over from the one worn before, 0..1."""
         if track.worn != job.source.key:
             track.before, track.before_key = self._textures.get(track.worn), track.worn
             track.worn, track.since_s = job.source.key, job.time_s
         passed_s = job.time_s - track.since_s
-        if track.before is None or not 0 <= passed_s < self.options.crossfade_s:
+        if track.before is None or not 0 <= passed_s < crossfade_s:
             track.before = None
             return 1.0
-        return step(passed_s, 0.0, self.options.crossfade_s)
+        return step(passed_s, 0.0, crossfade_s)
 
     def _through_lens(self, job: Job, drawn: Drawn, face: Pixels, opacity: Pixels, track: Track) -> Pixels:
         """Return the worn face (h, w, 3) as soft and as grainy as the target's picture."""

@@ -20,7 +20,7 @@ from live.swap.identity import Identities
 from live.swap.network import NetworkEngine, NetworkOptions
 from live.swap.patches import PatchNetwork
 from live.swap.restore import Restorer
-from live.values import Settings
+from live.values import Quality, Settings
 from tests.nets import small
 from tests.swap import faces
 from tests.swap.test_network import IMAGENET, NORMALISATIONS, entry, pasted
@@ -215,3 +215,15 @@ def test_the_outline_is_the_hull_of_the_landmarks():
     hull = np.zeros((128, 128), np.uint8)
     cv2.fillConvexPoly(hull, cv2.convexHull(np.rint(points).astype(np.int32)), 1)
     assert not found[cv2.dilate(hull, np.ones((5, 5))) == 0].any()
+
+
+def test_the_restorers_cadence_follows_what_time_is_left(tmp_path):
+    restorer = entry(name="restorer", role="restorer", template="ffhq_512")
+    _, wear = both(tmp_path, entry(), NetworkOptions(colour=0), restorer=restorer)
+    cadences = {
+        every: [wear.variant(number, Quality(restorer_every=every)) for number in range(8)] for every in (1, 2, 4, 0)
+    }
+    assert cadences[1] == ["restore"] * 8
+    assert cadences[2] == ["restore", "plain"] * 4
+    assert cadences[4] == ["restore", "plain", "plain", "plain"] * 2
+    assert cadences[0] == ["plain"] * 8

@@ -8,7 +8,7 @@ import pytest
 from live.swap.contract import Job, Visible
 from live.swap.mesh import MeshEngine, MeshOptions
 from live.swap.mesh.topology import EYE_LEFT, EYE_RIGHT, LIPS_OUTER, load_topology
-from live.values import Settings, SourceFace
+from live.values import FULL, Quality, Settings, SourceFace
 
 FACE_PX = 220
 
@@ -405,6 +405,40 @@ def test_another_source_face_takes_over_step_by_step(shape):
     assert done == pytest.approx(later, abs=1)
     assert bright - done > 10
     assert half == pytest.approx((bright + done) / 2, abs=3)
+
+
+def test_what_is_left_out_where_time_is_short_leaves_the_face_swapped():
+    landmarks = head()
+    image, source = picture(landmarks), source_face((60, 80, 110), "dark")
+    job = Job(image, landmarks, 1, source)
+
+    def worn(quality, shape):
+        return MeshEngine(MeshOptions(colour=0)).swap([job], Settings(source=source, shape=shape, quality=quality))[0]
+
+    unbent, plain = worn(Quality(bend=False), 1.0), worn(FULL, 0.0)
+    assert np.array_equal(unbent.pixels, plain.pixels)
+    assert np.array_equal(unbent.alpha, plain.alpha)
+    without_lens = MeshEngine(MeshOptions(colour=0, lens=False)).swap([job], Settings(source=source, shape=0.0))[0]
+    assert np.array_equal(worn(Quality(lens=False), 0.0).pixels, without_lens.pixels)
+    assert unbent.opacity == 1
+
+
+def test_the_settings_say_how_long_a_crossfade_takes():
+    engine = MeshEngine(MeshOptions(colour=0, crossfade_s=0.2))
+    landmarks = head()
+    image = picture(landmarks)
+    light, dark = source_face(), source_face((60, 80, 110), "dark")
+
+    def brightness(source, time_s, crossfade_s):
+        settings = Settings(source=source, crossfade_s=crossfade_s)
+        (worn,) = engine.swap([Job(image, landmarks, 1, source, time_s)], settings)
+        return composited(image, worn)[landmarks[:468, 1].astype(int), landmarks[:468, 0].astype(int)].mean()
+
+    bright, at_once = brightness(light, 0.0, 0.0), brightness(dark, 0.01, 0.0)
+    assert bright - at_once > 10
+    brightness(light, 1.0, 2.0)
+    half = brightness(light, 2.0, 2.0)
+    assert half == pytest.approx((bright + at_once) / 2, abs=3)
 
 
 def test_without_crossfade_a_source_face_takes_over_at_once():
