@@ -60,7 +60,7 @@ def test_the_embedded_network_takes_several_faces_and_nothing_absurd_scores() ->
 def test_a_broken_or_foreign_model_gives_one_clear_line(tmp_path) -> None:
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"not a network")
-    with pytest.raises(ModelError, match=r"broken\.onnx cannot be loaded"):
+    with pytest.raises(ModelError, match=r"broken\.onnx is no whole ONNX file"):
         Network(broken, inputs=("a",), outputs=("b",))
     with pytest.raises(ModelError, match="no model file"):
         Network(tmp_path / "none.onnx", inputs=("a",), outputs=("b",))
