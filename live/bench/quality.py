@@ -143,8 +143,10 @@ def _load(
             portrait = read_portrait(portraits, name, look)
             everybody[name] = judge.embed(portrait.image, portrait.landmarks)
         persons[name] = Person(everybody[name], [vector for other, vector in everybody.items() if other != name])
+        engine = engines(preset)
         for number, shape in enumerate(wish.shapes):
-            engine = engines(preset)  # one each: what it did in the frame before may decide its next region
+            if number and preset.engine == "mesh":  # how far its region reaches depends on the frame before
+                engine = engines(preset)
             settings = Settings(source=source, strength=preset.swap.strength, shape=shape)
             wearers[name, shape] = Wearer(engine, build_masker(preset), settings, rules, number)
     return _Parts(judge, wearers, persons, len(everybody) + 1, Sheet(wish.shapes))

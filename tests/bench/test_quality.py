@@ -41,6 +41,9 @@ class Faithful:
     def forget(self, track):
         pass
 
+    def close(self):
+        pass
+
     def swap(self, jobs, settings):
         self.frames += 1
         return [Worn(self.paint(job), self.mask(job)) for job in jobs]
