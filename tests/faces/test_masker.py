@@ -182,7 +182,7 @@ def test_a_missing_broken_or_foreign_model_gives_one_clear_line(tmp_path) -> Non
     with pytest.raises(ModelError, match="no model file"):
         Masker(broken)
     broken.write_bytes(b"not a network")
-    with pytest.raises(ModelError, match=r"masker\.onnx cannot be loaded") as raised:
+    with pytest.raises(ModelError, match=r"masker\.onnx is no whole ONNX file") as raised:
         Masker(broken)
     assert "\n" not in str(raised.value)
     with pytest.raises(ModelError, match="another network"):
