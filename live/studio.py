@@ -131,7 +131,7 @@ def _build_way(
     tracker = build_tracker(preset)
 
     def pipeline(engine: DeviceEngine) -> DevicePipeline:
-        return DevicePipeline(tracker, engine, watch, meter)
+        return DevicePipeline(tracker, engine, watch, meter, frames=engine.frames if wait else 1)
 
     def make(rung: int) -> DeviceEngine:
         return build_device_engine(preset, device or "cpu", kind, rung)

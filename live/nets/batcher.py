@@ -99,6 +99,20 @@ class Ticket:
         batch.line.leave(batch, timeout_s)
         return {name: rows[self._part] for name, rows in batch.line.arrays_out[batch.slot].items()}
 
+    def after(self, earlier: Ticket, number: int) -> int:
+        """Return the row of this batch that holds row `number` of an earlier ticket, -1 where that is another batch,
+        which then waits for nobody any more: what it remembers has to be there first. Before `commit`.
+        """
+        if earlier._batch is self._batch:
+            return earlier._part.start + number
+        earlier._batch.line.hurry(earlier._batch)
+        return -1
+
+    def row(self, number: int) -> Rows:
+        """Row `number` of the whole batch, as `after` counts, to be filled. Before `commit`."""
+        batch = self._batch
+        return {name: rows[number : number + 1] for name, rows in batch.line.arrays_in[batch.slot].items()}
+
     def device_s(self) -> float:
         """From the beginning of the upload to the end of the download, told by the device; 0 on the CPU. After
         `result`.
@@ -220,6 +234,12 @@ class _Line:
             batch.reserved += count
             batch.tickets += 1
             return ticket
+
+    def hurry(self, batch: _Batch) -> None:
+        """Nobody may join a batch any more."""
+        with self._lock:
+            if self._open is batch:
+                self._close()
 
     def commit(self, batch: _Batch) -> None:
         """One ticket's rows are filled."""

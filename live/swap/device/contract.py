@@ -69,6 +69,8 @@ class Wear(Protocol):
     """An engine on the device. `__call__` is captured in a graph; the rest belongs to the host."""
 
     name: str
+    frames: int
+    """Consecutive frames of a file that a batch may hold; 1 where what is remembered cannot pass from row to row."""
 
     @property
     def takes(self) -> Sequence[Field]:

@@ -72,6 +72,11 @@ class DeviceEngine:
         """Free the device's buffers and graphs."""
         self.batcher.clear()
 
+    @property
+    def frames(self) -> int:
+        """Consecutive frames of a file that one batch may hold."""
+        return min(self.wear.frames, self.most)
+
     def prepare(self, source: SourceFace) -> None:
         """Bring a source face to the device; free when it is there."""
         with torch.inference_mode():

@@ -34,6 +34,7 @@ class MeshWear:
     """The wear `mesh`."""
 
     name = "mesh"
+    frames = 1
     takes = (
         Field("source", (), "int64"),
         Field("source_before", (), "int64"),

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from live.faces.alignment import FIVE, destination
-from live.faces.device_look import kept_rows
+from live.faces.device_look import in_order, kept_rows
 from live.nets.contract import Array
 from live.nets.entry import Embedding, Entry, Picture
 from live.nets.packing import Field, Rows
@@ -115,6 +115,8 @@ class _Track:
 
 class NetworkWear:
     """The wear of a swapper."""
+
+    frames = 4
 
     def __init__(
         self,
@@ -235,9 +237,12 @@ class NetworkWear:
         if self._options.colour <= 0:
             return pictures
         where, now = target.where, self._colours.tone_map(pictures, patches, shares)
-        known = self._tones[where.track]
-        followed = known + (now - known) / self._options.memory_frames
-        tones = torch.where(where.fresh[:, None, None] > 0, now, followed)
+
+        def follow(row: slice, known: Tensor) -> tuple[Tensor]:
+            followed = known + (now[row] - known) / self._options.memory_frames
+            return (torch.where(where.fresh[row, None, None] > 0, now[row], followed),)
+
+        (tones,) = in_order(where, (self._tones,), follow)
         self._tones.index_copy_(0, kept_rows(where), tones)
         return self._colours.toned(pictures, tones, self._options.colour)
 

@@ -83,14 +83,16 @@ class Memory:
     """(2,) px of the frame, of the mesh when it was last seen, ..."""
     speed: Floats
     """... and how far it moved per frame."""
+    last: Sent | None = None
+    """The face as it was sent last."""
 
 
 class DevicePipeline:
-    """Swaps the faces of one capture's frames, in order, two of them under way."""
+    """Swaps the faces of one capture's frames, in order, two of them under way; of a file two batches of some."""
 
-    depth = 2
-
-    def __init__(self, tracker: Tracker, engine: DeviceEngine, watch: Watch, meter: Meter) -> None:
+    def __init__(self, tracker: Tracker, engine: DeviceEngine, watch: Watch, meter: Meter, *, frames: int = 1) -> None:
+        """Args: frames: consecutive frames that may share a batch: more than 1 only where nobody waits for them."""
+        self._frames, self.depth = frames, 2 * frames
         self._tracker, self._engine, self._watch, self._meter = tracker, engine, watch, meter
         self._memories: dict[int, Memory] = {}
         # The thumbnail is made and looked at while the device swaps: of 1080p it takes longer than all else here.
@@ -214,6 +216,8 @@ class DevicePipeline:
         variant = self._engine.wear.variant(frame.number, pending.settings.quality)
         for side, group in by_slot.items():
             key = self._engine.swap_key(frame.format, frame.colour, side, variant)
+            if self._frames > 1:
+                self._engine.batcher.share(key, self._frames)
             ticket = self._engine.batcher.reserve(key, len(group))
             for number, (track, box) in enumerate(group):
                 source = _source_of(track, pending.settings)
@@ -232,7 +236,11 @@ class DevicePipeline:
         for part, plane in zip(parts_of(pending.frame, sent.box), _slot(sent.given, pending.frame).planes):
             plane[: part.shape[0], : part.shape[1]] = part
         x1, y1, x2, y2 = sent.box
-        about = {"extent": (y2 - y1, x2 - x1), "corner": (x1, y1), "track": memory.row, "before": -1, "last": 1}
+        before = -1 if memory.last is None else sent.ticket.after(memory.last.ticket, memory.last.number)
+        if before >= 0:
+            sent.ticket.row(before)["last"][...] = 0
+        memory.last = sent
+        about = {"extent": (y2 - y1, x2 - x1), "corner": (x1, y1), "track": memory.row, "before": before, "last": 1}
         about |= {"fresh": fresh, "elapsed_s": now_s - memory.then_s, "strength": pending.settings.strength}
         for name, value in about.items():
             rows[name][number] = value

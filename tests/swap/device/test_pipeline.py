@@ -12,12 +12,15 @@ import numpy as np
 import pytest
 import torch
 
+from live.bench.twins import SMALL
+from live.bench.twins.stand_ins import write_stand_ins
 from live.capture import open_capture
 from live.capture.contract import Wanted
 from live.config import load_preset
 from live.device_engines import build_device_engine
 from live.faces.gallery import Gallery
 from live.meter import Meter
+from live.nets import batcher as batcher_module
 from live.nets.batcher import DeviceError
 from live.pixels import host
 from live.privacy import Rules, Watch
@@ -243,6 +246,44 @@ def test_two_sessions_at_once_each_get_their_own_face(engine, pictures, source):
         for one, wanted, not_mine in zip(mine, expected, others):
             assert np.abs(one - wanted).mean() < 0.2
             assert np.abs(one - not_mine).mean() > 3
+
+
+@pytest.fixture(scope="module")
+def small_network(tmp_path_factory, source):
+    """An engine with a narrow twin of a swapper."""
+    folder = tmp_path_factory.mktemp("models")
+    list(write_stand_ins(folder, ["w600k_r50", "inswapper_128"], width=SMALL))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIVE_MODELS", str(folder))
+        made = build_device_engine(load_preset("fast", ["engine=inswapper_128"]), "cpu")
+        made.prepare(source)
+    return made
+
+
+def test_consecutive_frames_of_a_file_share_a_batch_and_come_out_as_one_by_one(small_network, pictures, source):
+    moving = [shifted(pictures[0], number) for number in range(10)]
+    settings = Settings(source=source)
+
+    def swapped(frames):
+        pipeline = DevicePipeline(build_tracker(PRESET), small_network, Watch(Rules()), Meter(), frames=frames)
+        done, begun = [], []
+        for number, picture in enumerate(moving):
+            begun.append(pipeline.begin(frame_of(picture, number), settings, number / FPS))
+            if len(begun) >= pipeline.depth:
+                done.append(pipeline.finish(begun.pop(0)))
+        return done + [pipeline.finish(one) for one in begun]
+
+    batches = []
+    run_line = batcher_module._Line._run
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batcher_module._Line, "_run", lambda *given: batches.append(given[2]) or run_line(*given))
+        together = swapped(2)
+        assert max(batches) == 2
+        alone = swapped(1)
+    assert all(one.proof.proven for one in together + alone)
+    for one, other in zip(together[4:], alone[4:]):  # the first four began before anybody was known
+        assert np.abs(one.faces[0].landmarks - other.faces[0].landmarks)[:, :2].max() < 0.6
+        assert np.abs(host.to_bgr(one.frame).astype(int) - host.to_bgr(other.frame)).mean() < 0.5
 
 
 @pytest.mark.gpu
