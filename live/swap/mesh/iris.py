@@ -108,7 +108,8 @@ def repainted(
         places = np.stack(np.meshgrid(*(np.arange(*ends, dtype=np.float32) for ends in zip(low, high))), axis=2)
         away = np.linalg.norm(places - middle, axis=2) / np.float32(max(radius, 1e-3))
         values = np.log(region[inside].astype(np.float32) + np.float32(OFFSET))
-        painted = (1 - ramp(away, *EDGE)) * np.clip(-outside(opening, places), 0, 1)
+        painted = 1 - ramp(away, *EDGE)
+        painted[painted > 0] *= np.clip(-outside(opening, places[painted > 0]), 0, 1)
         painted *= 1 - ramp(values.mean(axis=2) - colour.mean(), *GLINT)
         change = np.float32(amount * share) * np.clip(wanted - colour, -MOST, MOST)
         values = np.exp(values + painted[..., None] * change) - np.float32(OFFSET)
@@ -119,14 +120,15 @@ def repainted(
 
 def outside(ring: Floats, points: Floats) -> Floats:
     """Return the distance (...) of points (..., 2) to a ring (P, 2), negative inside."""
-    edge = np.roll(ring, -1, axis=0) - ring
-    off = points[..., None, :] - ring  # (..., P, 2)
-    along = ((off * edge).sum(axis=-1) / np.maximum((edge * edge).sum(axis=-1), 1e-6)).clip(0, 1)
-    distance = np.linalg.norm(off - along[..., None] * edge, axis=-1).min(axis=-1)
-    rises = (off[..., 1] >= 0) != (off[..., 1] >= edge[:, 1])
-    crossing = edge[:, 0] * (off[..., 1] / np.where(edge[:, 1] == 0, 1, edge[:, 1]))
-    odd = (rises & (off[..., 0] < crossing)).sum(axis=-1) % 2
-    signed: Floats = (distance * (1 - 2 * odd)).astype(np.float32)
+    edge_x, edge_y = (np.roll(ring, -1, axis=0) - ring).T
+    x, y = points[..., :1] - ring[:, 0], points[..., 1:] - ring[:, 1]  # (..., P)
+    along = (x * edge_x + y * edge_y) / np.maximum(edge_x * edge_x + edge_y * edge_y, np.float32(1e-6))
+    np.clip(along, 0, 1, out=along)
+    off_x, off_y = x - along * edge_x, y - along * edge_y
+    distance = np.sqrt((off_x * off_x + off_y * off_y).min(axis=-1))
+    crossing = y * (edge_x / np.where(edge_y == 0, 1, edge_y))
+    inside = np.logical_xor.reduce(((y >= 0) != (y >= edge_y)) & (x < crossing), axis=-1)
+    signed: Floats = np.where(inside, -distance, distance).astype(np.float32)
     return signed
 
 
