@@ -113,12 +113,26 @@ def device_of(preset: Preset) -> str | None:
     """
     if preset.device == "cpu" or preset.engine == "none":
         return None
+    fits = preset.engine == "mesh" or _fits_device(preset.engine)
     if preset.device == "auto":
-        networks = preset.engine != "mesh" and preset.nets.backend in ("auto", "torch")
+        networks = preset.engine != "mesh" and fits and preset.nets.backend in ("auto", "torch")
         return "cuda" if networks and look().torch_cuda else None
+    if not fits:
+        raise UsageError(
+            f"device {preset.device}: {preset.engine} is a DFM, which runs through nets.backend: device=auto"
+        )
+    if preset.nets.backend not in ("auto", "torch"):
+        raise UsageError(
+            f"device {preset.device} is torch's, nets.backend {preset.nets.backend} is not: leave one at auto"
+        )
     if not look().torch_cuda:
         raise ModelError(f"device {preset.device}: torch can use no card here; `live doctor` says why; or device: cpu")
     return preset.device
+
+
+def _fits_device(name: str) -> bool:
+    """Whether the device's path knows the arithmetic of an engine; of a name that is none whoever opens it says so."""
+    return all(entry.family != "dfm" for entry in load_catalogue().entries if entry.name == name)
 
 
 def build_mesh(preset: Preset) -> Engine:

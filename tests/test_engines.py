@@ -6,14 +6,17 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from live import engines
 from live.bench.twins import SMALL, write_twin
 from live.config import load_preset
 from live.engines import build_engine
 from live.errors import ModelError, UsageError
+from live.nets.backends import Present
 from live.pixels.people import read_person
 from live.studio import Ask, build
 from live.swap.mesh import MeshEngine
@@ -152,6 +155,48 @@ def test_a_recording_waits_for_the_network_and_a_live_run_does_not(models: Path,
         session.capture.close()
         for output in session.outputs:
             output.close()
+
+
+def on_a_card(monkeypatch: pytest.MonkeyPatch, *, card: bool = True) -> None:
+    monkeypatch.setattr(engines, "look", lambda: Present("linux", torch="2", torch_cuda=card))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "device"),
+    [
+        (("engine=mesh",), None),
+        (("engine=mesh", "device=cuda"), "cuda"),
+        (("engine=inswapper_128",), "cuda"),
+        (("engine=inswapper_128", "device=cuda:1"), "cuda:1"),
+        (("engine=inswapper_128", "device=cpu"), None),
+        (("engine=inswapper_128", "nets.backend=tensorrt"), None),
+    ],
+)
+def test_with_a_card_networks_run_on_it_and_the_mesh_where_it_is_told(monkeypatch, overrides, device) -> None:
+    on_a_card(monkeypatch)
+    assert engines.device_of(preset(*overrides)) == device
+
+
+def test_without_a_card_auto_is_the_processor_and_a_card_that_was_asked_for_is_missed(monkeypatch) -> None:
+    on_a_card(monkeypatch, card=False)
+    assert engines.device_of(preset("engine=inswapper_128")) is None
+    with pytest.raises(ModelError, match="no card here"):
+        engines.device_of(preset("engine=mesh", "device=cuda"))
+
+
+def test_a_backend_of_another_library_and_a_card_for_torch_contradict_each_other(monkeypatch) -> None:
+    on_a_card(monkeypatch)
+    with pytest.raises(UsageError, match="leave one at auto"):
+        engines.device_of(preset("engine=inswapper_128", "device=cuda", "nets.backend=tensorrt"))
+
+
+def test_a_dfm_runs_through_its_backend_and_not_on_the_devices_path(monkeypatch) -> None:
+    on_a_card(monkeypatch)
+    dfm = SimpleNamespace(name="somebody", family="dfm")
+    monkeypatch.setattr(engines, "load_catalogue", lambda: SimpleNamespace(entries=[dfm]))
+    assert engines.device_of(preset("engine=somebody")) is None
+    with pytest.raises(UsageError, match="is a DFM"):
+        engines.device_of(preset("engine=somebody", "device=cuda"))
 
 
 def test_the_mesh_needs_no_network_library() -> None:
