@@ -174,29 +174,29 @@ def on_a_card(monkeypatch: pytest.MonkeyPatch, *, card: bool = True) -> None:
 )
 def test_with_a_card_networks_run_on_it_and_the_mesh_where_it_is_told(monkeypatch, overrides, device) -> None:
     on_a_card(monkeypatch)
-    assert engines.device_of(preset(*overrides)) == device
+    assert engines.device_of(load_preset("default", overrides)) == device
 
 
 def test_without_a_card_auto_is_the_processor_and_a_card_that_was_asked_for_is_missed(monkeypatch) -> None:
     on_a_card(monkeypatch, card=False)
-    assert engines.device_of(preset("engine=inswapper_128")) is None
+    assert engines.device_of(load_preset("default", ["engine=inswapper_128"])) is None
     with pytest.raises(ModelError, match="no card here"):
-        engines.device_of(preset("engine=mesh", "device=cuda"))
+        engines.device_of(load_preset("default", ["engine=mesh", "device=cuda"]))
 
 
 def test_a_backend_of_another_library_and_a_card_for_torch_contradict_each_other(monkeypatch) -> None:
     on_a_card(monkeypatch)
-    with pytest.raises(UsageError, match="leave one auto"):
-        engines.device_of(preset("engine=inswapper_128", "device=cuda", "nets.backend=tensorrt"))
+    with pytest.raises(UsageError, match="leave one at auto"):
+        engines.device_of(load_preset("default", ["engine=inswapper_128", "device=cuda", "nets.backend=tensorrt"]))
 
 
 def test_a_dfm_runs_through_its_backend_and_not_on_the_devices_path(monkeypatch) -> None:
     on_a_card(monkeypatch)
     dfm = SimpleNamespace(name="somebody", family="dfm")
     monkeypatch.setattr(engines, "load_catalogue", lambda: SimpleNamespace(entries=[dfm]))
-    assert engines.device_of(preset("engine=somebody")) is None
+    assert engines.device_of(load_preset("default", ["engine=somebody"])) is None
     with pytest.raises(UsageError, match="is a DFM"):
-        engines.device_of(preset("engine=somebody", "device=cuda"))
+        engines.device_of(load_preset("default", ["engine=somebody", "device=cuda"]))
 
 
 def test_the_mesh_needs_no_network_library() -> None:
