@@ -30,6 +30,7 @@ def add_bench(commands: Any) -> None:
     speed.add_argument("--preset", default="fast", metavar="NAME|FILE")
     speed.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     speed.add_argument("--seconds", type=seconds, default=20.0, help="measured per mode (default 20)")
+    speed.add_argument("--trace", type=Path, metavar="FILE", help="a second of the paced run, for Perfetto")
     speed.add_argument("--soak", type=count, metavar="MINUTES", help="paced only, with the memory of every minute")
     speed.add_argument("--json", type=Path, metavar="FILE")
     camera = add_command(kinds, "camera", "latency, drops and pixels of the virtual camera, read back from it", _camera)
@@ -107,7 +108,7 @@ def _speed(options: argparse.Namespace) -> int:
     if "size" in asked:
         asked["width_px"], asked["height_px"] = size_px(asked.pop("size"))
     overrides = [*options.set, *(f"capture.{name}={value}" for name, value in asked.items())]
-    wish = Wish(options.input, options.seconds, options.faces, options.soak)
+    wish = Wish(options.input, options.seconds, options.faces, options.soak, options.trace)
     report = measure(load_preset(options.preset, overrides), wish)
     _give(report, table(report), options.json)
     return 0

@@ -21,6 +21,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from live.bench.process import memory_mb, stolen_s
@@ -29,7 +30,8 @@ from live.bench.report import head
 from live.capture import route
 from live.capture.contract import Wanted
 from live.config import Preset
-from live.errors import UsageError
+from live.errors import OutputError, UsageError
+from live.nets.devices import look
 from live.session import Session
 from live.studio import Ask, build
 from live.values import PixelFormat
@@ -39,6 +41,7 @@ END_S = 30.0
 MINUTE_S = 60.0
 MODES = {"paced": "real", "saturated": "max"}
 DEFAULT_FPS = 30.0
+TRACED_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class Wish:
     """Side by side; more than one only of the demo person."""
     soak_minutes: int | None = None
     """Paced only, for so long, with the memory of every minute."""
+    trace: Path | None = None
+    """Where a trace of a second of the paced run goes, for chrome://tracing or Perfetto."""
 
     @property
     def drawn(self) -> bool:
@@ -97,6 +102,8 @@ def _measure_mode(preset: Preset, wish: Wish, pace: str) -> dict[str, Any]:
         memory.append(memory_mb())
     summary = session.meter.summary()
     cpu_share = (time.process_time() - cpu_s) / summary["seconds"]
+    if wish.trace is not None and pace == "real":
+        _write_trace(session, wish.trace)
     summary |= {
         "size": f"{info.width_px}x{info.height_px}",
         "format": str(info.format),
@@ -115,6 +122,19 @@ def _measure_mode(preset: Preset, wish: Wish, pace: str) -> dict[str, Any]:
     if session.error is not None:
         raise session.error
     return summary
+
+
+def _write_trace(session: Session, path: Path) -> None:
+    """Trace a second of a run, after it was measured: tracing slows it down."""
+    from torch.profiler import ProfilerActivity, profile
+
+    kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if look().torch_cuda else [])]
+    with profile(activities=kinds) as seen:
+        session.wait(TRACED_S)
+    try:
+        seen.export_chrome_trace(str(path))
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}; choose another place with --trace") from None
 
 
 def _session(preset: Preset, wish: Wish, pace: str) -> Session:

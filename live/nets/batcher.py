@@ -314,15 +314,15 @@ class _Line:
             slot.runs[bucket]()
             slot.got[:bucket].copy_(slot.given[:bucket])
             return
-        with torch.cuda.stream(self._up):
+        with self._place.span("upload"), torch.cuda.stream(self._up):
             slot.begun.record(self._up)
             slot.taken[:bucket].copy_(slot.sent[:bucket], non_blocking=True)
             slot.uploaded.record(self._up)
-        with torch.cuda.stream(self._compute):
+        with self._place.span(f"step of {bucket}"), torch.cuda.stream(self._compute):
             self._compute.wait_event(slot.uploaded)
             slot.runs[bucket]()
             slot.computed.record(self._compute)
-        with torch.cuda.stream(self._down):
+        with self._place.span("download"), torch.cuda.stream(self._down):
             self._down.wait_event(slot.computed)
             slot.got[:bucket].copy_(slot.given[:bucket], non_blocking=True)
             slot.downloaded.record(self._down)
