@@ -149,7 +149,7 @@ def test_a_network_that_cannot_be_loaded_leaves_the_mesh_on_air(
 def test_a_recording_waits_for_the_network_and_a_live_run_does_not(models: Path, tmp_path: Path) -> None:
     wanted = preset("engine=inswapper_128", "capture.width_px=320", "capture.height_px=240")
     for pace, kind in (("max", NetworkEngine), ("real", SwitchingEngine)):
-        session, engine = build(wanted, Ask("pattern", ("null",), "ada", pace=pace, duration_s=1))
+        session, engine = build(wanted, Ask("pattern", ("null",), ("ada",), pace=pace, duration_s=1))
         assert isinstance(engine, kind)
         engine.close()
         session.capture.close()
