@@ -82,10 +82,12 @@ def _run(
         servers = _servers(session, preset, desk, before, shown)
         undo.pop_all()
     reach = _announce(servers)
-    if sys.stdin is not None and sys.stdin.isatty():
-        log.info("%s", desk.execute("help", []))
     pressed = Keys(desk.press, [output.keys for output in session.outputs if output.keys is not None])
     hotkeys = listen(keys[1], lambda key: desk.say(keys[1][key]))
+    if hotkeys is None:
+        desk.anywhere = {}
+    if sys.stdin is not None and sys.stdin.isatty():
+        log.info("%s", desk.execute("help", []))
     session.start()
     desk.wardrobe.start(desk.current)
     gc.collect()

@@ -45,7 +45,8 @@ def test_an_installed_wheel_finds_presets_people_page_and_weights(installed: Pat
     assert "fast" in live(installed, "presets", cwd=tmp_path).stdout
     assert "composite" in live(installed, "faces", "list", cwd=tmp_path).stdout
     assert "inswapper_128" in live(installed, "models", "list", cwd=tmp_path).stdout
-    assert (installed / "live/control/page.html").is_file()
+    for name in ("page.html", "page.css", "page.js"):
+        assert (installed / "live/control/page" / name).is_file()
     doctor = live(installed, "doctor", cwd=tmp_path)
     assert doctor.returncode == 0, doctor.stdout
     assert "live/data" not in doctor.stderr

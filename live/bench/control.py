@@ -250,12 +250,15 @@ def _xtest() -> Callable[[], None]:
 
 
 def _switches(rig: Rig, count: int) -> dict[str, Any]:
-    """Frames lost during random switches."""
-    chance, before = random.Random(1), _lost(rig.session)
-    for _ in range(count):
+    """Frames lost during random switches, and in the same time before, without any."""
+    chance, begin = random.Random(1), _lost(rig.session)
+    pauses_s = [chance.uniform(0.02, 0.2) for _ in range(count)]
+    time.sleep(sum(pauses_s))
+    before = _lost(rig.session)
+    for pause_s in pauses_s:
         rig.desk.press("n")
-        time.sleep(chance.uniform(0.02, 0.2))
-    return {"switches": count, "frames lost": _lost(rig.session) - before}
+        time.sleep(pause_s)
+    return {"switches": count, "frames lost": _lost(rig.session) - before, "without switches": before - begin}
 
 
 def _panic(rig: Rig) -> dict[str, float]:

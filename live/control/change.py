@@ -16,6 +16,7 @@ from live.errors import LiveError, UsageError
 from live.session import Session
 from live.studio import governor_of, rebuild
 from live.swap.contract import Preparer
+from live.values import Whom
 
 if TYPE_CHECKING:
     from live.control.desk import Desk
@@ -81,6 +82,9 @@ class Changer:
             for source in {source.key: source for source in (*settings.faces, *settings.assigned.values())}.values():
                 engine.prepare(source)
             old = self.engine
+            if settings.whom is Whom.LOCKED:  # people are numbered anew: the number may be somebody else's
+                session.change(whom=Whom.EVERYONE)
+                log.warning("everyone is swapped again: with another preset people get new numbers; lock anew")
             session.go_over(way, lambda: self._start(old.close, "old engine"))
         except BaseException:
             engine.close()

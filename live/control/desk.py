@@ -12,8 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
+from live.control import state
 from live.control.commands import BARE, COMMANDS, checked, split, stepped
 from live.control.figures import Figures
 from live.control.notes import Notes
@@ -105,31 +104,15 @@ class Desk:
 
     def state(self) -> dict[str, Any]:
         """How the run stands, for every surface. Made of what is known already: cheap."""
-        session = self.session
-        settings, switches = session.settings, session.switches
         return {
-            "face": ", ".join(face.name for face in settings.faces) or None,
+            **state.of_session(self.session),
             "wanted": self.current,
             "faces": self.wardrobe.names,
             "ready": self.wardrobe.ready,
-            "panic": switches.panic.is_set(),
-            "pause": switches.pause.is_set(),
-            "proof": session.meter.reason,
-            "people": self._people(),
-            "whom": str(settings.whom),
-            "locked": settings.locked + 1 if settings.whom is Whom.LOCKED else None,
-            "protect": "everyone" if settings.whom is Whom.EVERYONE else "chosen",
-            "strength": settings.strength,
-            "shape": settings.shape,
-            "crossfade": settings.crossfade_s,
-            "mirror": settings.mirror,
-            "badge": settings.badge and session.badge is not None,
             "preset": self.preset,
             "presets": self.helpers.presets,
             "recording": self.helpers.recording(),
-            "input": session.capture.info.name,
-            "outputs": [output.name for output in session.outputs],
-            "governor": self._governed(),
+            "governor": state.of_governor(self.governor, governs=self.governs),
             "measured": self.figures.latest,
             "log": self.notes.newest(SHOWN_NOTES),
         }
@@ -142,42 +125,11 @@ class Desk:
     def _is_covered(self) -> bool:
         return self.session.switches.panic.is_set() or self.session.switches.pause.is_set()
 
-    def _governed(self) -> dict[str, Any] | None:
-        governor = self.governor
-        if governor is None:
-            return None
-        return {
-            "on": self.governs,
-            "step": governor.rung,
-            "steps": len(governor.steps),
-            "words": governor.step.words,
-            "budget_ms": round(1000 * governor.budget_s),
-        }
-
     def _told(self, step: Step) -> str:
         assert self.governor is not None
         place = f"{self.governor.rung} of {len(self.governor.steps) - 1}"
         what = step.words if self.governor.rung else "everything again"
         return f"governor: step {place}, {what} (budget {1000 * self.governor.budget_s:.0f} ms)"
-
-    def _people(self) -> list[dict[str, Any]]:
-        """Who is in the picture: number from 1, box as shares of the shown picture (x, y, width, height), face."""
-        sight, settings, found = self.session.sight, self.session.settings, []
-        for face in sight.faces:
-            x1, y1, x2, y2 = face.box
-            if sight.mirrored:
-                x1, x2 = sight.width_px - x2, sight.width_px - x1
-            shares = np.array((x1, y1, x2 - x1, y2 - y1)) / (2 * (sight.width_px, sight.height_px))
-            source = settings.worn_by(face.person)
-            found.append(
-                {
-                    "person": face.person + 1,
-                    "box": shares.round(4).tolist(),
-                    "face": source.name if source else None,
-                    "own": face.person in settings.assigned,
-                }
-            )
-        return found
 
     def _do_next_face(self) -> str:
         return self._step(1)

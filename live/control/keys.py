@@ -12,7 +12,20 @@ from functools import partial
 
 log = logging.getLogger(__name__)
 
-NAMES = {" ": "space", "\x1b": "escape", "\x1b[C": "right", "\x1b[D": "left", "\xe0M": "right", "\xe0K": "left"}
+NAMES = {" ": "space", "\x1b": "escape", "\r": "enter", "\n": "enter", "\t": "tab", "\x7f": "backspace"}
+NAMES |= {
+    "\x1b[A": "up",
+    "\x1b[B": "down",
+    "\x1b[C": "right",
+    "\x1b[D": "left",
+    "\x1b[3~": "delete",
+    "\x1b[2~": "insert",
+}
+NAMES |= {"\x1b[H": "home", "\x1b[F": "end", "\x1b[5~": "pageup", "\x1b[6~": "pagedown"}
+NAMES |= {f"\x1bO{letter}": f"f{number}" for number, letter in enumerate("PQRS", 1)}
+NAMES |= {f"\x1b[{code}~": f"f{number}" for number, code in zip(range(5, 13), (15, 17, 18, 19, 20, 21, 23, 24))}
+NAMES |= {"\xe0H": "up", "\xe0P": "down", "\xe0M": "right", "\xe0K": "left"}  # Windows
+"""Names of the keys that a terminal tells as several letters, or as none that can be written."""
 POLL_S = 0.2
 
 

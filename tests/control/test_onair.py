@@ -85,12 +85,14 @@ def program(_program: Program, home: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 def test_another_preset_takes_over_without_a_bare_or_lost_picture(program: Program) -> None:
+    program.say("lock", "1", "others-bare")
     before = program.state()
-    assert before["preset"] == "default"
+    assert (before["preset"], before["protect"]) == ("default", "chosen")
     assert "fast" in program.say("preset", "fast")
     program.until(lambda: program.state()["preset"] == "fast")
     now = program.state()
     assert (now["shape"], before["shape"]) == (0.0, 0.5)
+    assert now["protect"] == "everyone"  # people are numbered anew
     assert now["face"] == before["face"]
     program.until(lambda: "1 of 1 faces swapped" in program.state()["proof"])
     assert program.state()["measured"]["counts"].get("failed", 0) == 0

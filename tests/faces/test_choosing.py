@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from live.faces import people
 from live.faces.choosing import FORGET_S, LINGER_S, Chooser
 from live.values import Face, Settings, Whom
 
@@ -53,6 +54,20 @@ def test_a_number_that_is_given_again_is_not_taken_for_the_stranger_it_was():
     chooser = Chooser()
     chosen(chooser, [face(0, 0), face(1, 100)], Whom.LOCKED, 0.0, locked=0)
     assert chosen(chooser, [face(1, 0)], Whom.LOCKED, FORGET_S + 1, locked=0) == [1]
+
+
+def test_a_lock_is_void_once_its_person_was_away_so_long_that_the_number_may_be_anybodys():
+    chooser = Chooser()
+    assert chosen(chooser, [face(0, 0), face(1, 100)], Whom.LOCKED, 0.0, locked=0) == [0]
+    away_s = FORGET_S + 1
+    assert chosen(chooser, [face(0, 0), face(1, 100)], Whom.LOCKED, away_s, locked=0) == [0, 1]
+    assert chosen(chooser, [face(0, 0), face(1, 100)], Whom.LOCKED, away_s + 5, locked=0) == [0, 1]
+    assert chosen(chooser, [face(0, 0), face(1, 100)], Whom.EVERYONE, away_s + 6) == [0, 1]
+    assert chosen(chooser, [face(0, 0), face(1, 100)], Whom.LOCKED, away_s + 7, locked=1) == [1]
+
+
+def test_what_is_remembered_ends_before_people_lose_their_numbers():
+    assert FORGET_S < people.FORGET_S
 
 
 def test_with_nobody_locked_in_sight_all_are_swapped():
