@@ -20,13 +20,12 @@ from live.faces.detector import thumbnail_size
 from live.faces.masker import Masker
 from live.nets.batcher import BUCKETS
 from live.nets.entry import Entry
-from live.nets.graph import read_graph
 from live.nets.place import Place
 from live.nets.precision import next_rung
-from live.nets.selftest import choose_precision, facts_of, memory_key
-from live.nets.torch_graph import TorchGraph, load_module, prepare
+from live.nets.selftest import facts_of
+from live.nets.torch_graph import TorchGraph, load_module
 from live.nets.torch_math import multiplying
-from live.nets.weights import VERSION, digest_of, folder, load_prepared
+from live.nets.torch_open import open_torch
 from live.resources import models_dir
 from live.swap.device.contract import Wear
 from live.swap.device.engine import TRACKS, DeviceEngine, Networks
@@ -148,16 +147,14 @@ def open_module(path: Path, device: torch.device, precision: str = "auto", rung:
     Args: precision: auto is the fastest that the self-test lets pass; rung: how many rungs above that.
     Returns: the module, and its precision for people. Raises: ModelError.
     """
-    facts, digest = facts_of(device), digest_of(path)
-    word, wide, line = precision, frozenset[str](), precision
-    if precision == "auto":
-        remembered = folder() / f"{memory_key(digest, facts, VERSION)}.json"
-        choice = choose_precision(prepare(read_graph(path)), device, remember=remembered)
-        word, wide, line = choice.precision, frozenset(choice.wide), choice.line
+    runner, choice = open_torch(path, device=str(device), precision=precision)
+    word, line = choice.precision, choice.line
     for _ in range(rung):
-        above = next_rung(facts, word)
+        above = next_rung(facts_of(device), word)
         if above is None:
             raise ModelError(f"{path.name}: its numbers are not finite at any precision; is the file whole?")
-        word, wide, line = above, frozenset(), f"{above} since {word} gave numbers that were none"
-    graph = load_prepared(path, word, wide, digest=digest)
-    return TorchGraph(graph, precision=word, wide=wide).to(device).eval(), line
+        word, line = above, f"{above} since {word} gave numbers that were none"
+    if rung:
+        runner.close()
+        runner, _ = open_torch(path, device=str(device), precision=word)
+    return runner.module, line
