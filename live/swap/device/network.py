@@ -16,6 +16,7 @@ from live.faces.alignment import FIVE, destination
 from live.faces.device_look import in_order, kept_rows
 from live.nets.contract import Array
 from live.nets.entry import Embedding, Entry, Picture
+from live.nets.guard import guarded
 from live.nets.packing import Field, Rows
 from live.nets.pictures import to_numbers, to_pixels
 from live.nets.templates import template
@@ -79,16 +80,16 @@ class PatchModule:
         answer = found[self.result.picture]
         if self.result.normalisation.layout == "nhwc":
             answer = answer.permute(0, 3, 1, 2)
-        fine = torch.isfinite(answer).flatten(1).all(dim=1)
-        pictures = (torch.nan_to_num(answer) * self._out[0] + self._out[1]).clamp(0, 255)
+        answer, fine = guarded(answer, torch.zeros_like(answer))
+        pictures = (answer * self._out[0] + self._out[1]).clamp(0, 255)
         if self.result.normalisation.order == "rgb":
             pictures = pictures.flip(1)
-        fine &= pictures.flatten(1).amax(dim=1) - pictures.flatten(1).amin(dim=1) > LEAST_SPAN
+        fine = fine & (pictures.flatten(1).amax(dim=1) - pictures.flatten(1).amin(dim=1) > LEAST_SPAN)
         masks = None
         for index in self.result.masks:
             mask = found[index].reshape(len(patches), 1, *pictures.shape[2:])
-            fine &= torch.isfinite(mask).flatten(1).all(dim=1)
-            mask = torch.nan_to_num(mask).clamp(0, 1)
+            mask, whole = guarded(mask, torch.zeros_like(mask))
+            fine, mask = fine & whole, mask.clamp(0, 1)
             masks = mask if masks is None else torch.minimum(masks, mask)
         return pictures, masks, fine
 
