@@ -151,7 +151,7 @@ class Preset(Section):
     outputs: Annotated[tuple[str, ...], Field(min_length=1, max_length=8, strict=False)]
     face: Annotated[tuple[str, ...], Field(min_length=1, max_length=8, strict=False)]
     engine: str
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d{1,2})?)$")]
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d{1,2})?)$", description="auto, cpu, cuda, cuda:1, ...")]
     restorer: str
     capture: CaptureKeys
     swap: SwapKeys
@@ -307,6 +307,8 @@ def _allowed(parts: Sequence[str]) -> str:
         if not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
             break
         section = field.annotation
+    if field.description:
+        return field.description
     if get_origin(field.annotation) is Literal:
         return ", ".join(str(choice) for choice in get_args(field.annotation))
     if get_origin(field.annotation) is dict:

@@ -136,3 +136,9 @@ def test_a_file_that_is_no_text_or_is_missing_gives_one_clear_line(tmp_path: Pat
 def test_a_preset_cannot_be_changed() -> None:
     with pytest.raises(Exception, match="frozen"):
         load_preset().faces.most = 3
+
+
+def test_a_device_that_is_none_is_told_which_there_are() -> None:
+    with pytest.raises(ConfigError, match="allowed: auto, cpu, cuda, cuda:1"):
+        load_preset("fast", ["device=gpu"])
+    assert load_preset("fast", ["device=cuda:1"]).device == "cuda:1"
