@@ -135,6 +135,8 @@ class _Batch:
     line: _Line
     slot: int
     deadline_s: float
+    together: int
+    """With so many tickets it waits for no more."""
     reserved: int = 0
     """Rows."""
     tickets: int = 0
@@ -216,7 +218,7 @@ class _Line:
     def _bucket(self, count: int) -> int:
         return min(next(bucket for bucket in BUCKETS if bucket >= count), self._most)
 
-    def reserve(self, count: int, timeout_s: float) -> Ticket:
+    def reserve(self, count: int, timeout_s: float, together: int) -> Ticket:
         """Return a ticket for so many rows of the batch that is being filled, or of a new one."""
         if not 0 < count <= self._most:
             raise ValueError(f"{count} rows do not fit a batch of {self._most}")
@@ -228,7 +230,7 @@ class _Line:
                     self._add_slot()
                 if not self._free.wait_for(lambda: self._idle, timeout_s):
                     raise DeviceError("the device does not answer; all batches are under way")
-                self._open = _Batch(self, self._take_slot(), time.monotonic() + WAIT_S)
+                self._open = _Batch(self, self._take_slot(), time.monotonic() + WAIT_S, max(together, self.sessions))
             batch = self._open
             ticket = Ticket(batch, batch.reserved, count)
             batch.reserved += count
@@ -245,7 +247,7 @@ class _Line:
         """One ticket's rows are filled."""
         with self._lock:
             batch.committed += 1
-            complete = batch.reserved == self._most or batch.tickets >= self.sessions
+            complete = batch.reserved == self._most or batch.tickets >= batch.together
             closed = batch is not self._open or complete or time.monotonic() >= batch.deadline_s
             if closed and batch.committed == batch.tickets:
                 self._launch(batch)
@@ -371,12 +373,13 @@ class Batcher:
         """Say how many sessions send rows of a step: a batch with rows of all of them waits for nobody."""
         self._lines[key].sessions = max(sessions, 1)
 
-    def reserve(self, key: Hashable, count: int = 1, timeout_s: float = STALLED_S) -> Ticket:
+    def reserve(self, key: Hashable, count: int = 1, timeout_s: float = STALLED_S, *, together: int = 1) -> Ticket:
         """Return a ticket for so many rows of a step.
 
+        Args: together: so many tickets the caller means to send before it waits: they share a batch.
         Raises: KeyError for an unknown step, ValueError for too many rows, DeviceError when the device stalls.
         """
-        return self._lines[key].reserve(count, timeout_s)
+        return self._lines[key].reserve(count, timeout_s, together)
 
     def clear(self) -> None:
         """Forget every step, with its graphs and buffers: after an error of the device, or to free its memory."""

@@ -188,3 +188,37 @@ def test_a_steady_batch_neither_waits_for_the_device_nor_allocates():
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert torch.cuda.memory_stats()["allocation.all.allocated"] == before
+
+
+def test_tickets_that_are_meant_to_go_together_wait_for_each_other_and_later_ones_for_nobody():
+    batcher, step = Batcher(Place()), Double()
+    batcher.add("double", step)
+    tickets = []
+    for number in range(3):
+        tickets.append(batcher.reserve("double", together=3))
+        tickets[-1].rows["number"][:], tickets[-1].rows["track"][:] = number, 1
+        tickets[-1].commit()
+        assert bool(step.batches) == (number == 2)
+    assert [ticket.after(tickets[0], 0) for ticket in tickets] == [0, 0, 0]
+    for ticket in tickets:
+        ticket.result()
+        ticket.release()
+    alone = batcher.reserve("double")
+    alone.commit()
+    assert step.batches == [4, 1]
+    alone.release()
+
+
+def test_a_batch_that_a_later_one_builds_on_leaves_first():
+    batcher, step = Batcher(Place()), Double()
+    batcher.add("double", step)
+    batcher.add("other", step)
+    first = batcher.reserve("double", together=4)
+    first.commit()
+    second = batcher.reserve("other")
+    assert not step.batches
+    assert second.after(first, 0) == -1
+    assert step.batches == [1]
+    second.commit()
+    for ticket in (first, second):
+        ticket.release()

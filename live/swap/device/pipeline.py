@@ -216,9 +216,7 @@ class DevicePipeline:
         variant = self._engine.wear.variant(frame.number, pending.settings.quality)
         for side, group in by_slot.items():
             key = self._engine.swap_key(frame.format, frame.colour, side, variant)
-            if self._frames > 1:
-                self._engine.batcher.share(key, self._frames)
-            ticket = self._engine.batcher.reserve(key, len(group))
+            ticket = self._engine.batcher.reserve(key, len(group), together=1 if again else self._frames)
             for number, (track, box) in enumerate(group):
                 source = _source_of(track, pending.settings)
                 assert source is not None
