@@ -214,15 +214,17 @@ class DevicePipeline:
             if side is not None and box[2] - box[0] >= LEAST_PX <= box[3] - box[1]:
                 by_slot.setdefault(side, []).append((track, box))
         variant = self._engine.wear.variant(frame.number, pending.settings.quality)
-        for side, group in by_slot.items():
+        most = self._engine.most
+        for side, faces in by_slot.items():
             key = self._engine.swap_key(frame.format, frame.colour, side, variant)
-            ticket = self._engine.batcher.reserve(key, len(group), together=1 if again else self._frames)
-            for number, (track, box) in enumerate(group):
-                source = _source_of(track, pending.settings)
-                assert source is not None
-                pending.sent.append(Sent(track, box, source, ticket, number))
-                self._fill(pending, pending.sent[-1], again=again)
-            ticket.commit()
+            for group in (faces[at : at + most] for at in range(0, len(faces), most)):
+                ticket = self._engine.batcher.reserve(key, len(group), together=1 if again else self._frames)
+                for number, (track, box) in enumerate(group):
+                    source = _source_of(track, pending.settings)
+                    assert source is not None
+                    pending.sent.append(Sent(track, box, source, ticket, number))
+                    self._fill(pending, pending.sent[-1], again=again)
+                ticket.commit()
 
     def _fill(self, pending: Pending, sent: Sent, *, again: bool) -> None:
         """Write everything about one face into its row."""

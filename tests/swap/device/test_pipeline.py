@@ -248,6 +248,14 @@ def test_two_sessions_at_once_each_get_their_own_face(engine, pictures, source):
             assert np.abs(one - not_mine).mean() > 3
 
 
+def test_a_card_that_takes_one_face_at_a_time_swaps_all_of_them(pictures, source):
+    engine = build_device_engine(load_preset("balanced", ["faces.most=1"]), "cpu")
+    engine.prepare(source)
+    pipeline = DevicePipeline(build_tracker(PRESET), engine, Watch(Rules()), Meter())
+    swapped = run(pipeline, [pair_of(picture) for picture in pictures[:3]], Settings(source=source))
+    assert swapped[-1].proof.swapped == 2
+
+
 @pytest.fixture(scope="module")
 def small_network(tmp_path_factory, source):
     """An engine with a narrow twin of a swapper."""
