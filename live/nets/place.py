@@ -65,10 +65,6 @@ class Place:
         """Return a new stream; None on the CPU. Urgent ones go first."""
         return torch.cuda.Stream(self.device, priority=-1 if urgent else 0) if self.is_cuda else None  # type: ignore[no-untyped-call]
 
-    def on(self, stream: Any) -> AbstractContextManager[Any]:
-        """Everything within is queued on a stream."""
-        return torch.cuda.stream(stream) if stream is not None else nullcontext()
-
     def event(self, *, timed: bool = False) -> Any:
         """Return an event; waiting for it gives the processor away."""
         return torch.cuda.Event(enable_timing=timed, blocking=True) if self.is_cuda else None  # type: ignore[no-untyped-call]
