@@ -18,8 +18,8 @@ from live.engines import Chosen, choose_networks, identities_of, identity_shape,
 from live.errors import ModelError
 from live.faces.detector import thumbnail_size
 from live.faces.masker import Masker
-from live.nets.batcher import BUCKETS
 from live.nets.entry import Entry
+from live.nets.lines import BUCKETS
 from live.nets.place import Place
 from live.nets.precision import next_rung
 from live.nets.selftest import facts_of

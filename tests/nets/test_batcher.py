@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from live.nets import batcher as batcher_module
-from live.nets.batcher import Batcher, DeviceError
+from live.nets import lines
+from live.nets.batcher import Batcher
+from live.nets.lines import DeviceError
 from live.nets.packing import Field
 from live.nets.place import Place
 
@@ -153,7 +154,7 @@ def test_a_failing_step_fails_its_batch_and_the_next_one_works():
 
 
 def test_a_device_that_does_not_answer_is_said_and_does_not_hang(monkeypatch):
-    monkeypatch.setattr(batcher_module, "MOST_UNDER_WAY", 2)
+    monkeypatch.setattr(lines, "MOST_UNDER_WAY", 2)
     batcher = Batcher(Place())
     batcher.add("double", Double())
     held = []

@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from live.faces.device_look import Cover, Look
-from live.nets.batcher import BUCKETS, Batcher, DeviceError
+from live.nets.batcher import Batcher
+from live.nets.lines import BUCKETS, DeviceError
 from live.nets.place import Fork, Place
 from live.pixels.device import Layout
 from live.swap.device.contract import Wear

@@ -20,8 +20,8 @@ from live.config import load_preset
 from live.device_engines import build_device_engine
 from live.faces.gallery import Gallery
 from live.meter import Meter
-from live.nets import batcher as batcher_module
-from live.nets.batcher import DeviceError
+from live.nets import lines
+from live.nets.lines import DeviceError
 from live.pixels import host
 from live.privacy import Rules, Watch
 from live.studio import build_engine, build_masker, build_tracker
@@ -282,9 +282,9 @@ def test_consecutive_frames_of_a_file_share_a_batch_and_come_out_as_one_by_one(s
         return done + [pipeline.finish(one) for one in begun]
 
     batches = []
-    run_line = batcher_module._Line._run
+    run_line = lines.Line._run
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batcher_module._Line, "_run", lambda *given: batches.append(given[2]) or run_line(*given))
+        patch.setattr(lines.Line, "_run", lambda *given: batches.append(given[2]) or run_line(*given))
         together = swapped(2)
         assert max(batches) == 2
         alone = swapped(1)

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from live.errors import ModelError
-from live.nets.batcher import DeviceError
+from live.nets.lines import DeviceError
 from live.pixels import host
 from live.swap.device import switching
 from live.swap.device.switching import MOST_FAULTS, SwitchingWay
