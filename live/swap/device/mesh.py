@@ -35,6 +35,7 @@ class MeshWear:
 
     name = "mesh"
     frames = 1
+    patches_px = ()
     takes = (
         Field("source", (), "int64"),
         Field("source_before", (), "int64"),
@@ -65,14 +66,16 @@ class MeshWear:
         checked(source.landmarks)
         texture = wearing_of([make_texture(source, self._canvas, self._masker)], self._device)
         with self._lock:
+            if source.key in self._rows:  # another thread was quicker
+                return
             row = len(self._rows)
             if row >= SOURCES:
                 row = self._rows.pop(next(iter(self._rows)))
             for table, part in zip(self._sources, texture):
                 table[row] = part[0]
+            if self._sources.atlas.is_cuda:  # frames read the row on another stream
+                torch.cuda.current_stream(self._sources.atlas.device).synchronize()
             self._rows[source.key] = row
-
-    patches_px = ()
 
     def fill(self, rows: Rows, number: int, face: Wanted) -> None:
         """Say which texture the row wears, and what it takes over from."""
