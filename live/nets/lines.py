@@ -190,17 +190,15 @@ class Line:
     def warm(self, counts: Sequence[int]) -> None:
         """Capture the graphs for so many rows, in every slot. Slow; not while rows are under way."""
         for slot, arrays in zip(self._slots, self.arrays_in):
-            self.step.blank(arrays)
-            slot.taken.copy_(slot.sent)
             for count in counts:
-                bucket = self._bucket(count)
-                if bucket not in slot.runs:
-                    slot.runs[bucket] = self._place.capture(self._work(slot, bucket), self._compute)
+                self._capture(slot, arrays, self._bucket(count))
 
     def captured(self, count: int) -> Callable[[], None]:
         """Return the first slot's run for so many rows, captured if it is not yet."""
-        slot, bucket = self._slots[0], self._bucket(count)
-        self.step.blank(self.arrays_in[0])
+        return self._capture(self._slots[0], self.arrays_in[0], self._bucket(count))
+
+    def _capture(self, slot: _Slot, arrays: Rows, bucket: int) -> Callable[[], None]:
+        self.step.blank(arrays)
         slot.taken.copy_(slot.sent)
         if bucket not in slot.runs:
             slot.runs[bucket] = self._place.capture(self._work(slot, bucket), self._compute)
