@@ -33,8 +33,9 @@ class Where(NamedTuple):
     """(N,) int64: the row of the tables in which the track is remembered; 0 is nobody's."""
     before: Tensor
     """(N,) int64: the row of this batch with the frame before of the same track, or -1."""
-    last: Tensor
-    """(N,) float32, 0 or 1: no later row of this batch is of the same track: what is remembered comes from this one."""
+    keep: Tensor
+    """(N,) int64: the row of the tables in which this row is remembered: `track`, or nobody's where a later row of this
+    batch is of the same track."""
     fresh: Tensor
     """(N,) float32, 0 or 1: the track begins, with `landmarks`."""
     landmarks: Tensor
@@ -70,15 +71,15 @@ class Look:
         fresh = where.fresh[:, None, None] > 0
         known = torch.where(fresh, where.landmarks, self.raw[where.track])
         matrices = patch_from_landmarks(known, where.corner)
-        patches = pyramid.cut(matrices, landmarker.SIDE_PX).round().byte().permute(0, 2, 3, 1)
+        back = inverted(matrices)
+        patches = pyramid.cut(back, landmarker.SIDE_PX).round().byte().permute(0, 2, 3, 1)
         landmarks, score = self._network(patches)
-        raw = _in_frame(landmarks.float() * landmarker.SIDE_PX, matrices, where.corner)
+        raw = _in_frame(landmarks.float() * landmarker.SIDE_PX, back, where.corner)
         sane = torch.isfinite(raw).flatten(1).all(dim=1)
         raw = torch.where(sane[:, None, None], raw, known)
         value, speed = self._smoothed(raw, where)
-        keep = kept_rows(where)
         for table, rows in ((self.raw, raw), (self.value, value), (self.speed, speed)):
-            table.index_copy_(0, keep, rows)
+            table.index_copy_(0, where.keep, rows)
         return Looked(raw, value, torch.where(sane, score.float(), 0))
 
     def _smoothed(self, raw: Tensor, where: Where) -> tuple[Tensor, Tensor]:
@@ -87,15 +88,16 @@ class Look:
         anew = (where.fresh > 0) | (where.elapsed_s <= 0) | (where.elapsed_s >= LONGEST_S)
         if math.isinf(self._cutoff_hz):
             return raw, torch.zeros_like(raw)
-        width_px = (raw[..., 0].amax(dim=1) - raw[..., 0].amin(dim=1)).clamp(min=1)[:, None, None]
+        low, high = torch.aminmax(raw[..., 0], dim=1)
+        width_px = (high - low).clamp(min=1)[:, None, None]
 
         def follow(row: slice, value: Tensor, speed: Tensor) -> tuple[Tensor, Tensor]:
             change, since_s = raw[row] - value, elapsed_s[row]
-            speed = speed + _weight(SPEED_CUTOFF_HZ, since_s) * (change / since_s - speed)
+            speed = torch.lerp(speed, change / since_s, _weight(SPEED_CUTOFF_HZ, since_s))
             flow = speed[..., :2].norm(dim=-1, keepdim=True) / width_px[row]
-            value = value + _weight(self._cutoff_hz + SPEED_GAIN * flow, since_s) * change
+            value = torch.addcmul(value, _weight(self._cutoff_hz + SPEED_GAIN * flow, since_s), change)
             begin = anew[row, None, None]
-            return torch.where(begin, raw[row], value), torch.where(begin, torch.zeros_like(speed), speed)
+            return torch.where(begin, raw[row], value), torch.where(begin, 0, speed)
 
         value, speed = in_order(where, (self.value, self.speed), follow)
         return value, speed
@@ -115,7 +117,7 @@ class Cover:
         Args: pyramid of (N, 3, S, S) BGR 0..255; landmarks (N, 478, 3) px of the frame.
         """
         matrices = mask_patch(landmarks, where.corner)
-        patches = pyramid.cut(matrices, masker.SIDE_PX).round().byte().permute(0, 2, 3, 1)
+        patches = pyramid.cut(inverted(matrices), masker.SIDE_PX).round().byte().permute(0, 2, 3, 1)
         masks = self._network(patches)[0].float()
         masks = torch.where(torch.isfinite(masks).flatten(1).all(dim=1)[:, None, None], masks, 1)
 
@@ -125,7 +127,7 @@ class Cover:
             return (torch.where(where.fresh[row, None, None] > 0, masks[row], steady),)
 
         (steady,) = in_order(where, (self.last,), follow)
-        self.last.index_copy_(0, kept_rows(where), steady)
+        self.last.index_copy_(0, where.keep, steady)
         return steady, matrices
 
 
@@ -165,39 +167,32 @@ def mask_patch(landmarks: Tensor, corner: Tensor) -> Tensor:
     """Return (N, 2, 3) region px -> mask px of landmarks (N, 478, 3) of the frame, as masker.patch_matrix."""
     low, high, turn = _upright(landmarks)
     mesh_px = (high - low).amax(dim=1).clamp(min=1)
-    centre = (low + high) / 2 - torch.stack([torch.zeros_like(mesh_px), masker.RISE * mesh_px], dim=-1)
+    centre = (low + high) / 2
+    centre[:, 1] -= masker.RISE * mesh_px
     return _placed(turn, masker.SIDE_PX / (masker.SIDES * mesh_px), centre, masker.SIDE_PX / 2 - 0.5, corner)
 
 
 def _upright(landmarks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the mesh's box with level eyes, low and high (N, 2), and the turn (N, 2, 2) frame -> upright."""
     across = landmarks[:, EYE_CORNERS[1], :2] - landmarks[:, EYE_CORNERS[0], :2]
-    length = across.norm(dim=1, keepdim=True)
-    level = torch.stack([torch.ones_like(length[:, 0]), torch.zeros_like(length[:, 0])], dim=-1)
-    unit = torch.where(length > 1e-6, across / length.clamp(min=1e-6), level)
+    unit = across / across.norm(dim=1, keepdim=True).clamp(min=1e-6)
     turn = torch.stack([unit, torch.stack([-unit[:, 1], unit[:, 0]], dim=-1)], dim=1)
-    upright = landmarks[:, :MESH_POINTS, :2] @ turn.transpose(1, 2)
-    return upright.amin(dim=1), upright.amax(dim=1), turn
+    low, high = torch.aminmax(landmarks[:, :MESH_POINTS, :2] @ turn.transpose(1, 2), dim=1)
+    return low, high, turn
 
 
 def _placed(turn: Tensor, scale: Tensor, centre: Tensor, middle_px: float, corner: Tensor) -> Tensor:
     """Return (N, 2, 3) region px -> patch px: turn, scale (N,), the upright centre (N, 2) in the patch's middle."""
-    linear = turn * scale[:, None, None]
-    offset = middle_px - centre * scale[:, None] + (linear @ corner[:, :, None])[:, :, 0]
-    return torch.cat([linear, offset[:, :, None]], dim=2)
+    scale, off = scale[:, None, None], torch.baddbmm(centre[:, :, None], turn, corner[:, :, None], alpha=-1)
+    return torch.cat([turn * scale, middle_px - off * scale], dim=2)
 
 
-def _in_frame(landmarks: Tensor, matrices: Tensor, corner: Tensor) -> Tensor:
-    """Bring landmarks (N, 478, 3) px of patches back to the frame."""
-    back = inverted(matrices)
-    scale = back[:, :, 0].square().sum(dim=1).sqrt()
-    flat = landmarks[..., :2] @ back[:, :, :2].transpose(1, 2) + back[:, None, :, 2] + corner[:, None]
+def _in_frame(landmarks: Tensor, back: Tensor, corner: Tensor) -> Tensor:
+    """Bring landmarks (N, 478, 3) px of patches to the frame. Args: back (N, 2, 3) patch px -> region px."""
+    scale = back[:, :, 0].norm(dim=1)
+    shift = (back[:, :, 2] + corner)[:, None]
+    flat = torch.baddbmm(shift, landmarks[..., :2], back[:, :, :2].transpose(1, 2))
     return torch.cat([flat, landmarks[..., 2:] * scale[:, None, None]], dim=2)
-
-
-def kept_rows(where: Where) -> Tensor:
-    """Return the rows of the tables that the rows of a batch are remembered in; nobody's where a later one counts."""
-    return where.track * (where.last > 0)
 
 
 def _weight(cutoff_hz: Tensor | float, elapsed_s: Tensor) -> Tensor:

@@ -117,9 +117,10 @@ class Sampler:
     def __init__(self, side_px: int, patches_px: Iterable[int], device: torch.device | str = "cpu") -> None:
         """Args: side_px: of the slots, a multiple of 16; patches_px: sides of the patches that will be cut."""
         self.side_px = side_px
-        width, height = side_px + 2 + side_px // 2 + 2, side_px + 2
-        self._unit = torch.tensor((2 / width, 2 / height), device=device)
         self._places = {side: _places(side, device) for side in {side_px, *patches_px}}
+        self._levels = {border: _levels(side_px, border=border).to(device) for border in (False, True)}
+        self._bounds = torch.tensor([2**level / _FINEST for level in range(LEVELS - 1)], device=device)
+        self._shift = torch.tensor([[0.0, 0, 1], [0, 0, 1]], device=device)
 
     def pyramid(self, pictures: Tensor) -> Pyramid:
         """Lay pictures (N, C, S, S) and their halves side by side, a ring of black around each."""
@@ -135,28 +136,31 @@ class Sampler:
 
         Args: matrices (N, 2, 3) slot px -> patch px.
         """
-        side = patches.shape[-1]
-        where = self._places[self.side_px] @ matrices.transpose(1, 2)
-        at = where.reshape(-1, self.side_px, self.side_px, 2) * (2 / side) + (1 / side - 1)
-        return F.grid_sample(patches, at, padding_mode="zeros", align_corners=False)
+        return self._looked_up(patches, matrices, self.side_px, "zeros")
+
+    def look_up(self, pictures: Tensor, matrices: Tensor, side_px: int) -> Tensor:
+        """Return what pictures (N, C, s, s), or beyond them their border, show at the places of a patch's pixels.
+
+        Args: matrices (N, 2, 3) patch px -> px of the pictures.
+        """
+        return self._looked_up(pictures, matrices, side_px, "border")
+
+    def _looked_up(self, pictures: Tensor, matrices: Tensor, side_px: int, beyond: str) -> Tensor:
+        size = pictures.shape[-1]
+        unit = torch.add(matrices * (2 / size), self._shift, alpha=1 / size - 1)
+        at = (self._places[side_px] @ unit.transpose(1, 2)).reshape(-1, side_px, side_px, 2)
+        return F.grid_sample(pictures, at, padding_mode=beyond, align_corners=False)
 
     def sample(self, atlas: Tensor, back: Tensor, side_px: int, *, border: bool) -> Tensor:
         """Sample an atlas at the places of patches, each at the level whose pixels are nearest to the patch's.
 
         Args: atlas (N, C, S + 2, 1.5 S + 4); back (N, 2, 3) patch px -> slot px.
         """
-        scale = back[:, :, 0].square().sum(dim=1, keepdim=True).sqrt()  # slot px per patch px, (N, 1)
-        level = torch.ceil(torch.log2(scale * _FINEST)).clamp(0, LEVELS - 1)
-        share = torch.exp2(-level)  # of a level's pixels in the first one's
-        lower = level.clamp(max=1)
-        # Levels below the first stand in a column right of it, each under the one before with two rows between.
-        top = lower * (self.side_px - 2 - 2 * self.side_px * share + 2 * level) + 1
-        corner = torch.stack([lower * (self.side_px + 2) + 1, top], dim=2)  # (N, 1, 2) of the level's first pixel
-        share, outside = share[..., None], 0.0 if border else 1.0
-        where = self._places[side_px] @ back.transpose(1, 2)  # (N, P, 2) px of the slot
-        where = ((where + 0.5) * share - 0.5).clamp(min=-outside)
-        where = torch.minimum(where, self.side_px * share - (1 - outside)) + corner
-        at = ((where + 0.5) * self._unit - 1).reshape(-1, side_px, side_px, 2)
+        scale = torch.linalg.vector_norm(back[:, :, 0], dim=1)  # slot px per patch px
+        level = self._levels[border][torch.bucketize(scale, self._bounds)]
+        unit = torch.addcmul(level[..., 1:4], level[..., :1], back)
+        at = self._places[side_px] @ unit.transpose(1, 2)  # (N, P, 2), -1..1 over the atlas
+        at = torch.clamp(at, level[:, None, :, 4], level[:, None, :, 5]).reshape(-1, side_px, side_px, 2)
         return F.grid_sample(atlas, at, padding_mode="zeros", align_corners=False)
 
 
@@ -167,21 +171,45 @@ class Pyramid:
     sampler: Sampler
     atlas: Tensor
 
-    def cut(self, matrices: Tensor, side_px: int, *, border: bool = False) -> Tensor:
+    def cut(self, back: Tensor, side_px: int, *, border: bool = False) -> Tensor:
         """Cut aligned patches out without aliasing.
 
-        Args: matrices (N, 2, 3) slot px -> patch px: turn, scale and shift, as host.cut_patch; border: what lies
-            outside continues the border, else it is black.
+        Args: back (N, 2, 3) patch px -> slot px: turn, scale and shift, the inverse of host.cut_patch's; border: what
+            lies outside continues the border, else it is black.
         Returns: (N, C, side_px, side_px).
         """
-        return self.sampler.sample(self.atlas, inverted(matrices), side_px, border=border)
+        return self.sampler.sample(self.atlas, back, side_px, border=border)
 
 
 def inverted(matrices: Tensor) -> Tensor:
     """Return the inverse of matrices (N, 2, 3) that turn, scale and shift."""
-    linear = matrices[:, :, :2].transpose(1, 2)
-    linear = linear / matrices[:, :1, :2].square().sum(dim=2, keepdim=True)
-    return torch.cat([linear, -linear @ matrices[:, :, 2:]], dim=2)
+    shift = matrices[:, :, 2:]
+    linear = matrices[:, :, :2].transpose(1, 2) / matrices[:, :1, :2].square().sum(dim=2, keepdim=True)
+    return torch.cat([linear, torch.baddbmm(shift, linear, shift, beta=0, alpha=-1)], dim=2)
+
+
+def composed(then: Tensor, first: Tensor) -> Tensor:
+    """Return the matrices (N, 2, 3) of one move after another."""
+    both = then[:, :, :2] @ first
+    both[:, :, 2] += then[:, :, 2]
+    return both
+
+
+def _levels(side_px: int, *, border: bool) -> Tensor:
+    """Return how px of a slot lie in its atlas, per level and axis (LEVELS, 2, 6): gain; 0, 0, shift; least; most.
+
+    In units of grid_sample, -1..1 over the atlas. Levels below the first stand in a column right of it, each under the
+    one before with two rows between. Least and most lead to the level's own border, or into the black ring around it.
+    """
+    outside, rows = 0 if border else 1, []
+    for level in range(LEVELS):
+        share = 2.0**-level  # of a level's pixels in the first one's
+        top = side_px - 2 - 2 * side_px * share + 2 * level if level else 0
+        for corner, size in ((1 + (side_px + 2) * min(level, 1), side_px * 3 // 2 + 4), (1 + top, side_px + 2)):
+            ends = (corner - outside + 0.5, corner + side_px * share - 1 + outside + 0.5)
+            low, high = (2 * end / size - 1 for end in ends)
+            rows.append((share * 2 / size, 0, 0, (share / 2 + corner) * 2 / size - 1, low, high))
+    return torch.tensor(rows).reshape(LEVELS, 2, 6)
 
 
 def _luma_and_chroma(planes: Mapping[str, Tensor], layout: Layout) -> tuple[Tensor, Tensor]:
@@ -208,5 +236,4 @@ def _places(side_px: int, device: torch.device | str) -> Tensor:
 
 def _blended(target: Tensor, new: Tensor, alpha: Tensor) -> Tensor:
     """Return target (uint8) led to new by alpha 0..255; exact where alpha is 0."""
-    old = target.float()
-    return (old + (new - old) * (alpha / 255)).round_().clamp_(0, 255).byte()
+    return torch.lerp(target.float(), new, alpha / 255).round_().clamp_(0, 255).byte()

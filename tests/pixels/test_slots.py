@@ -94,7 +94,7 @@ def test_a_patch_is_cut_the_same_way_on_both(scale, turn_deg):
     expected = host.cut_patch(host.bgr_frame(picture, time_s=0, number=0), matrix, 48).astype(np.float32)
     slot = torch.from_numpy(picture).permute(2, 0, 1)[None].float()
     sampler = Sampler(256, (48,))
-    found = sampler.pyramid(slot).cut(torch.from_numpy(matrix)[None], 48)[0].permute(1, 2, 0).numpy()
+    found = sampler.pyramid(slot).cut(device.inverted(torch.from_numpy(matrix)[None]), 48)[0].permute(1, 2, 0).numpy()
     inside = cv2.warpAffine(np.ones((256, 256), np.uint8), matrix, (48, 48)) > 0
     inside = cv2.erode(inside.astype(np.uint8), np.ones((9, 9))) > 0
     assert np.abs(found - expected)[inside].mean() < 0.7
@@ -104,7 +104,7 @@ def test_a_patch_goes_back_to_where_it_was_cut():
     picture = torch.from_numpy(scene(128, 128)).permute(2, 0, 1)[None].float()
     matrix = torch.from_numpy(cv2.getRotationMatrix2D((64, 64), 20, 0.9).astype(np.float32))[None]
     sampler = Sampler(128, (128,))
-    back = sampler.put_back(sampler.pyramid(picture).cut(matrix, 128), matrix)
+    back = sampler.put_back(sampler.pyramid(picture).cut(device.inverted(matrix), 128), matrix)
     middle = (slice(None), slice(None), slice(40, 88), slice(40, 88))
     assert (back[middle] - picture[middle]).abs().mean() < 2
     assert Sampler(256, ()).put_back(torch.ones(1, 1, 128, 128), matrix)[0, 0, 255, 255] == 0

@@ -27,11 +27,11 @@ class Target(NamedTuple):
     landmarks: Tensor
     """(N, 478, 3) px of the region, smoothed."""
     mask: Tensor
-    """(N, V, V) 0..1, 1 where the face is seen."""
+    """(N, V, V) 0..1, 1 where the face is seen, and everywhere where nobody looked."""
     matrix: Tensor
     """(N, 2, 3) region px -> mask px."""
-    masked: Tensor
-    """(N,) bool: whether there is such a mask."""
+    masked: bool
+    """Whether the masker looked."""
     where: Where
     """Which track each row belongs to."""
     join: Callable[[], None]

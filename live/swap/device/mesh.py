@@ -12,7 +12,6 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from live.faces.device_look import kept_rows
 from live.faces.masker import Masker
 from live.nets.packing import Field, Rows
 from live.swap.device.contract import Dressed, Target, Wanted
@@ -119,7 +118,7 @@ class MeshWear:
             given["shape"],
             target.mask,
             target.matrix,
-            target.masked,
+            torch.full_like(where.fresh, target.masked, dtype=torch.bool),
             target.landmarks[:, VERTICES:, :2],
         )
         worn = Wearing(*(table[given["source"]] for table in self._sources))
@@ -127,7 +126,7 @@ class MeshWear:
         out = self._step(
             faces, worn, self._tensors, known, Takeover(before, given["takeover"]), irises=self._options.iris > 0
         )
-        device_track.store(self._states, kept_rows(where), out.state)
+        device_track.store(self._states, where.keep, out.state)
         return Dressed(
             out.pixels.permute(0, 3, 1, 2).float(),
             out.alpha[:, None].float(),

@@ -13,13 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from live.faces.alignment import FIVE, destination
-from live.faces.device_look import in_order, kept_rows
+from live.faces.device_look import in_order
 from live.nets.contract import Array
 from live.nets.entry import Embedding, Entry, Picture
 from live.nets.guard import guarded
 from live.nets.packing import Field, Rows
 from live.nets.pictures import to_numbers, to_pixels
 from live.nets.templates import template
+from live.pixels.device import composed, inverted
 from live.swap import edges, tone
 from live.swap.device import patch
 from live.swap.device.contract import Dressed, Target, Wanted
@@ -137,17 +138,18 @@ class NetworkWear:
         self.patches_px = [module.picture.size_px * options.boost]
         self.module, self.identities, self._options, self.restoring = module, identities, options, restoring
         self._side_px = module.picture.size_px * options.boost
-        self._target = torch.from_numpy(destination(module.template, module.picture.size_px, options.boost)).to(device)
+        target = torch.from_numpy(destination(module.template, module.picture.size_px, options.boost)).to(device)
+        self._fit = patch.Fit(target)
         self._five, self._topology = torch.tensor(FIVE, device=device), load_topology()
         self._box = torch.from_numpy(edges.box(self._side_px).copy()).to(device)[None, None]
         self._colours = patch.Colours(device)
         self._tones = torch.from_numpy(tone.SAME).to(device).repeat(tracks, 1, 1)
-        self._rays = patch.rays(device)
+        self._outline = patch.Outline(self._side_px, reach=options.reach, softness=options.softness, device=device)
         self._worn: dict[int, _Track] = {}
         if restoring is not None:
             side = restoring.module.picture.size_px
             self.patches_px.append(side)
-            self._restored_target = torch.from_numpy(destination(restoring.module.template, side)).to(device)
+            self._restored_fit = patch.Fit(torch.from_numpy(destination(restoring.module.template, side)).to(device))
             self._restored_box = torch.from_numpy(edges.box(side).copy()).to(device)[None, None] * restoring.blend
             self._corrections = torch.zeros(tracks, 3, side, side, dtype=torch.float16, device=device)
             self._points = torch.zeros(tracks, VERTICES, 2, device=device)
@@ -194,15 +196,16 @@ class NetworkWear:
     def __call__(self, target: Target, given: Mapping[str, Tensor], variant: str = "plain") -> Dressed:
         """Swap N faces."""
         sampler, shown = target.pyramid.sampler, given["shown"]
-        matrices, usable = patch.similarity(target.landmarks[:, self._five, :2], self._target)
-        patches = target.pyramid.cut(matrices, self._side_px, border=True).round()
+        matrices, usable = self._fit(target.landmarks[:, self._five, :2])
+        back = inverted(matrices)
+        patches = target.pyramid.cut(back, self._side_px, border=True).round()
         pictures, masks, fine = self._swapped(patches, given.get("identity"))
-        shares, open_share = self._mask(target, matrices, masks)
+        shares, open_share = self._mask(target, matrices, back, masks)
         pictures = self._toned(pictures, patches, shares, target)
         faded = (shares * (255 * shown)[:, None, None, None]).round()
-        back = sampler.put_back(torch.cat([pictures, faded], dim=1), matrices)
-        alpha, ok = back[:, 3:].round() * target.inside, usable & fine
-        pixels = torch.where(ok[:, None, None, None], back[:, :3], target.picture)
+        laid = sampler.put_back(torch.cat([pictures, faded], dim=1), matrices)
+        alpha, ok = laid[:, 3:].round() * target.inside, usable & fine
+        pixels = torch.where(ok[:, None, None, None], laid[:, :3], target.picture)
         if self.restoring is not None:
             pixels = self._restored(target, pixels, alpha, variant)
         opacity = shown.minimum(ramp(open_share, *_UNCOVERED)) * _changed(pictures, patches, shares)
@@ -219,18 +222,17 @@ class NetworkWear:
         gathered = None if masks is None else patch.gathered(masks, times)
         return patch.gathered(pictures, times), gathered, fine.reshape(-1, times * times).all(dim=1)
 
-    def _mask(self, target: Target, matrices: Tensor, masks: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _mask(self, target: Target, matrices: Tensor, back: Tensor, masks: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return where the swap shows (N, 1, s, s) 0..1, and how much of the face that is (N,)."""
-        options = self._options
-        points = patch.moved(target.landmarks[:, :VERTICES, :2], matrices)
-        inside = patch.outline(points, self._side_px, self._rays, reach=options.reach, softness=options.softness)
+        inside = self._outline(patch.moved(target.landmarks[:, :VERTICES, :2], matrices))
         shares = torch.minimum(self._box, inside)
         whole = shares.sum(dim=(1, 2, 3))
         if masks is not None:
             shares = shares * masks
         target.join()
-        seen = patch.seen(target.mask, target.matrix, matrices, self._side_px)
-        shares = shares * torch.where(target.masked[:, None, None, None], seen, 1)
+        if target.masked:
+            onward = composed(target.matrix, back)
+            shares = shares * patch.seen(target.mask, onward, self._side_px, target.pyramid.sampler)
         return shares, torch.where(whole < 1, 0, shares.sum(dim=(1, 2, 3)) / whole.clamp(min=1))
 
     def _toned(self, pictures: Tensor, patches: Tensor, shares: Tensor, target: Target) -> Tensor:
@@ -244,23 +246,22 @@ class NetworkWear:
             return (torch.where(where.fresh[row, None, None] > 0, now[row], followed),)
 
         (tones,) = in_order(where, (self._tones,), follow)
-        self._tones.index_copy_(0, kept_rows(where), tones)
+        self._tones.index_copy_(0, where.keep, tones)
         return self._colours.toned(pictures, tones, self._options.colour)
 
     def _restored(self, target: Target, pixels: Tensor, alpha: Tensor, variant: str) -> Tensor:
         """Worn faces (N, 3, S, S) with the restorer's detail, or with what is left of it from the frame before."""
         assert self.restoring is not None
         where, module, sampler = target.where, self.restoring.module, target.pyramid.sampler
-        matrices, usable = patch.similarity(target.landmarks[:, self._five, :2], self._restored_target)
+        matrices, usable = self._restored_fit(target.landmarks[:, self._five, :2])
         shown = target.picture + alpha / 255 * (pixels - target.picture)
-        patches = sampler.pyramid(shown).cut(matrices, module.picture.size_px, border=True).round()
+        patches = sampler.pyramid(shown).cut(inverted(matrices), module.picture.size_px, border=True).round()
         points = patch.moved(target.landmarks[:, :VERTICES, :2], matrices)
         if variant == "restore":
             pictures, _, fine = module(patches, None)
             correction = torch.where((fine & usable)[:, None, None, None], pictures - patches, 0)
-            rows = kept_rows(where)
-            self._corrections.index_copy_(0, rows, correction.half())
-            self._points.index_copy_(0, rows, points)
+            self._corrections.index_copy_(0, where.keep, correction.half())
+            self._points.index_copy_(0, where.keep, points)
         else:
             off = (points - self._points[where.track]).norm(dim=-1).sort(dim=1).values[:, VERTICES * 9 // 10]
             still = 1 - ramp(off / module.picture.size_px, MOST_MOVED / 2, MOST_MOVED)

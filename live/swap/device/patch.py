@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from live.faces.alignment import LEAST_SPREAD
-from live.pixels.device import inverted
+from live.pixels.device import Sampler
 from live.swap import edges, tone
 from live.swap.mesh.device_tables import ramp
 
@@ -20,70 +20,73 @@ RAYS = 96
 """Directions in which a face's outline is looked at: its hull is met within 0.1 % of the face's size."""
 
 
-def similarity(points: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the (N, 2, 3) matrices that bring points (N, 5, 2) closest to a target (5, 2), and (N,) bool: usable.
+class Fit:
+    """Brings faces' five points to where a template has them, as alignment.similarity."""
 
-    Source: as alignment.similarity.
-    """
-    middle, centre = points.mean(dim=1, keepdim=True), target.mean(dim=0, keepdim=True)
-    p, q = points - middle, target - centre
-    spread = p.square().sum(dim=(1, 2))
-    usable = torch.isfinite(spread) & (spread >= LEAST_SPREAD)
-    # Turn and scale times spread: the first row is (sum of p . q, -(sum of p x q)).
-    across = torch.stack([q, torch.stack([-q[:, 1], q[:, 0]], dim=1)], dim=0)  # (2, 5, 2)
-    row = torch.einsum("npx,kpx->nk", p, across) / torch.where(usable, spread, 1)[:, None]
-    linear = torch.stack([row, torch.stack([-row[:, 1], row[:, 0]], dim=1)], dim=1)
-    shift = (centre - middle @ linear.transpose(1, 2)).transpose(1, 2)
-    matrices = torch.cat([linear, shift], dim=2)
-    plain = torch.eye(2, 3, device=points.device)
-    return torch.where(usable[:, None, None], matrices, plain), usable
+    def __init__(self, target: Tensor) -> None:
+        """Args: target (5, 2) px of the patch."""
+        self._centre = target.mean(dim=0)[:, None]
+        q = target - self._centre.T
+        turned = torch.stack([-q[:, 1], q[:, 0]], dim=1)
+        # From points about their middle to turn and scale times spread: ((p . q, -(p x q)), (p x q, p . q)), summed.
+        self._across = torch.stack([q, turned, -turned, q]).flatten(1).T  # (10, 4)
+        self._plain = torch.eye(2, 3, device=target.device)
+
+    def __call__(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the (N, 2, 3) matrices that bring points (N, 5, 2) px closest to the target, and (N,) bool: usable."""
+        middle = points.mean(dim=1, keepdim=True)
+        p = (points - middle).flatten(1)
+        spread = p.square().sum(dim=1)
+        usable = torch.isfinite(spread) & (spread >= LEAST_SPREAD)
+        linear = ((p @ self._across) / spread[:, None]).reshape(-1, 2, 2)
+        shift = torch.baddbmm(self._centre, linear, middle.transpose(1, 2), alpha=-1)
+        return torch.where(usable[:, None, None], torch.cat([linear, shift], dim=2), self._plain), usable
 
 
 def moved(points: Tensor, matrices: Tensor) -> Tensor:
     """Return points (N, P, 2) px through matrices (N, 2, 3)."""
-    return points @ matrices[:, :, :2].transpose(1, 2) + matrices[:, None, :, 2]
+    return torch.baddbmm(matrices[:, None, :, 2], points, matrices[:, :, :2].transpose(1, 2))
 
 
-def rays(device: torch.device | str = "cpu") -> Tensor:
-    """Return the directions (RAYS, 2) of `outline`."""
-    angle = torch.arange(RAYS, device=device) * (2 * math.pi / RAYS)
-    return torch.stack([torch.cos(angle), torch.sin(angle)], dim=-1)
+class Outline:
+    """Where faces are in their patches: nowhere beyond the hulls of their landmarks.
 
-
-def outline(points: Tensor, side_px: int, rays: Tensor, *, reach: float, softness: float) -> Tensor:
-    """Return where the faces are, (N, 1, s, s) 0..1; nothing beyond the hulls of their landmarks.
-
-    Args: points (N, 468, 2) px of the patch; reach, softness as edges.outline.
-    Source: a convex set is where no ray's support function is passed; its edges' lengths and area follow from them.
+    Source: a convex set is where no direction's support function is passed; its edges' lengths and area follow from it.
     """
-    farthest = (points @ rays.T).argmax(dim=1)  # (N, RAYS)
-    corner = points.new_zeros(points.shape[:2]).scatter(1, farthest, 1.0)[..., None]
-    middle = (points * corner).sum(dim=1, keepdim=True) / corner.sum(dim=1, keepdim=True)
-    support = ((points - middle) @ rays.T).amax(dim=1)  # (N, RAYS) px from the middle
-    turn = 2 * math.pi / len(rays)
-    lengths = (support.roll(1, 1) + support.roll(-1, 1) - 2 * math.cos(turn) * support) / math.sin(turn)
-    size = (0.5 * (support * lengths).sum(dim=1)).clamp(min=1).sqrt()
-    support = support * (1 - 2 * edges._MOST_LEFT_OUT * (1 - reach))
-    place = torch.arange(side_px, dtype=torch.float32, device=points.device) - middle.transpose(1, 2)  # (N, 2, s)
-    along = rays.T[..., None] * place[:, :, None]  # (N, 2, RAYS, s)
-    inside = (support[:, :, None, None] - along[:, 0, :, None, :] - along[:, 1, :, :, None]).amin(dim=1)
-    width = torch.round(softness * size).clamp(min=1)[:, None, None]
-    return ramp((inside + 0.5) / (width + 0.5), 0.0, 1.0)[:, None]  # OpenCV fills the pixels on the outline too
+
+    def __init__(self, side_px: int, *, reach: float, softness: float, device: torch.device | str = "cpu") -> None:
+        """Args: side_px: of the patches; reach, softness as edges.outline."""
+        turn = 2 * math.pi / RAYS
+        angle = torch.arange(RAYS) * turn
+        rays, place = torch.stack([torch.cos(angle), torch.sin(angle)], dim=-1), torch.arange(side_px)
+        one = torch.eye(RAYS)
+        # From support to the edges' lengths; halves, since their products' sum is twice the area.
+        lengths = (one.roll(1, 0) + one.roll(-1, 0) - 2 * math.cos(turn) * one) / (2 * math.sin(turn))
+        self._rays, self._lengths = rays.to(device), lengths.to(device)
+        self._across = (rays[:, :1] * place)[None, :, None, :].to(device)
+        self._down = (rays[:, 1:] * place)[None, :, :, None].to(device)
+        self._kept, self._softness = 1 - 2 * edges._MOST_LEFT_OUT * (1 - reach), softness
+
+    def __call__(self, points: Tensor) -> Tensor:
+        """Return (N, 1, s, s) 0..1. Args: points (N, 468, 2) px of the patch."""
+        most, farthest = (points @ self._rays.T).max(dim=1)  # (N, RAYS)
+        corner = points.new_zeros(points.shape[:2]).scatter_(1, farthest, 1.0)[:, None]
+        middle = (corner @ points) / corner.sum(dim=2, keepdim=True)  # (N, 1, 2)
+        about = (middle @ self._rays.T)[:, 0]
+        support = most - about  # px from the middle
+        size = (support * (support @ self._lengths)).sum(dim=1).clamp(min=1).sqrt()
+        reach = torch.add(about, support, alpha=self._kept)[:, :, None, None]
+        inside = (reach - self._across - self._down).amin(dim=1)
+        width = torch.round(self._softness * size).clamp(min=1)[:, None, None]
+        return ramp((inside + 0.5) / (width + 0.5), 0.0, 1.0)[:, None]  # OpenCV fills the pixels on the outline too
 
 
-def seen(masks: Tensor, onward: Tensor, matrices: Tensor, side_px: int) -> Tensor:
+def seen(masks: Tensor, matrices: Tensor, side_px: int, sampler: Sampler) -> Tensor:
     """Return how much of the faces is uncovered, (N, 1, s, s) 0..1.
 
-    Args: masks (N, V, V) 0..1; onward (N, 2, 3) region px -> mask px; matrices (N, 2, 3) region px -> patch px.
+    Args: masks (N, V, V) 0..1; matrices (N, 2, 3) patch px -> mask px.
     """
-    back = inverted(matrices)
-    linear = onward[:, :, :2] @ back[:, :, :2]
-    shift = onward[:, :, :2] @ back[:, :, 2:] + onward[:, :, 2:]
-    place = torch.arange(side_px, dtype=torch.float32, device=masks.device)
-    rows, columns = torch.meshgrid(place, place, indexing="ij")
-    where = torch.stack([columns, rows], dim=-1).reshape(1, -1, 2) @ linear.transpose(1, 2) + shift.transpose(1, 2)
-    at = ((2 * where + 1) / masks.shape[-1] - 1).reshape(-1, side_px, side_px, 2)
-    found = F.grid_sample(masks[:, None], at, padding_mode="border", align_corners=False)
+    found = sampler.look_up(masks[:, None], matrices, side_px)
     return ramp(F.avg_pool2d(F.pad(found, (1, 1, 1, 1), mode="replicate"), 3, stride=1), *edges._SEEN)
 
 

@@ -238,10 +238,11 @@ class DevicePipeline:
         x1, y1, x2, y2 = sent.box
         before = -1 if memory.last is None else sent.ticket.after(memory.last.ticket, memory.last.number)
         if before >= 0:
-            sent.ticket.row(before)["last"][...] = 0
+            sent.ticket.row(before)["keep"][...] = 0
         memory.last = sent
-        about = {"extent": (y2 - y1, x2 - x1), "corner": (x1, y1), "track": memory.row, "before": before, "last": 1}
-        about |= {"fresh": fresh, "elapsed_s": now_s - memory.then_s, "strength": pending.settings.strength}
+        about = {"extent": (y2 - y1, x2 - x1), "corner": (x1, y1), "track": memory.row, "keep": memory.row}
+        about |= {"before": before, "fresh": fresh, "elapsed_s": now_s - memory.then_s}
+        about["strength"] = pending.settings.strength
         for name, value in about.items():
             rows[name][number] = value
         if fresh:

@@ -24,7 +24,7 @@ ABOUT = (
     Field("corner", (2,)),
     Field("track", (), "int64"),
     Field("before", (), "int64"),
-    Field("last"),
+    Field("keep", (), "int64"),
     Field("fresh"),
     Field("landmarks", (POINTS, 3)),
     Field("elapsed_s"),
@@ -82,7 +82,7 @@ class SwapStep:
         join = self._fork.join if self._fork is not None else _nothing
         offset = torch.cat([where.corner, torch.zeros_like(where.corner[:, :1])], dim=1)
         landmarks = looked.smooth - offset[:, None]
-        masked = torch.full_like(where.last, float(self._cover is not None)) > 0
+        masked = self._cover is not None
         target = Target(picture, pyramid, given["extent"], inside, landmarks, masks, matrices, masked, where, join)
         dressed = self._wear(target, given, self._variant)
         sound = dressed.ok & (looked.score > 0)

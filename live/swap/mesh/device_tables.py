@@ -140,7 +140,7 @@ def load_tables(device: torch.device | str = "cpu") -> Tables:
 def ramp(values: Tensor, low: Bound, high: Bound) -> Tensor:
     """Return the smooth step (3 t^2 - 2 t^3) from 0 at `low` to 1 at `high`."""
     t = ((values - low) / (high - low)).clamp(0, 1)
-    return t * t * (3 - 2 * t)
+    return t.square() * torch.rsub(t, 3, alpha=2)
 
 
 def _tensor(array: np.ndarray) -> Tensor:

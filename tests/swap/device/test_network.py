@@ -59,14 +59,14 @@ def target_of(wear, jobs, fresh=True):
         torch.zeros(count, 2),
         torch.tensor([job.track for job in jobs]),
         torch.full((count,), -1),
-        torch.ones(count),
+        torch.tensor([job.track for job in jobs]),
         torch.full((count,), float(fresh)),
         torch.zeros(count, 478, 3),
         torch.zeros(count),
     )
     extent = torch.tensor([job.region.shape[:2] for job in jobs]).float()
     landmarks = torch.from_numpy(np.stack([job.landmarks for job in jobs])).float()
-    masked = torch.tensor([job.visible is not None for job in jobs])
+    masked = any(job.visible is not None for job in jobs)
     pyramid = Sampler(side, wear.patches_px).pyramid(picture)
     return Target(picture, pyramid, extent, inside, landmarks, mask, matrix, masked, where, lambda: None)
 
@@ -160,7 +160,8 @@ def test_several_faces_of_a_batch_are_each_what_they_are_alone(tmp_path):
     together = worn_on_device(wear, jobs)
     for job, (mixed, alpha, _) in zip(jobs, together):
         (alone,) = worn_on_device(wear, [job])
-        assert np.abs(mixed - alone[0]).max() < 0.1
+        assert np.abs(mixed - alone[0]).max() < 1  # a level, where rounding falls to the other side
+        assert np.abs(mixed - alone[0]).mean() < 0.01
         assert np.abs(alpha - alone[1]).max() <= 1
 
 
@@ -210,7 +211,7 @@ def test_the_outline_is_the_hull_of_the_landmarks():
     points = faces.landmarks(roll_deg=20)[:468, :2].astype(np.float32)
     points = (points - points.min(axis=0)) / np.ptp(points, axis=0).max() * 100 + 14
     expected = edges.outline(points, 128, reach=1.0, softness=0.05)
-    found = patch.outline(torch.from_numpy(points)[None], 128, patch.rays(), reach=1.0, softness=0.05)[0, 0].numpy()
+    found = patch.Outline(128, reach=1.0, softness=0.05)(torch.from_numpy(points)[None])[0, 0].numpy()
     assert np.abs(found - expected).mean() < 0.01
     hull = np.zeros((128, 128), np.uint8)
     cv2.fillConvexPoly(hull, cv2.convexHull(np.rint(points).astype(np.int32)), 1)
