@@ -91,6 +91,8 @@ class BadgeKeys(Section):
 class NetsKeys(Section):
     """How networks of the catalogue are run."""
 
+    engines: Annotated[tuple[str, ...], Field(max_length=20, strict=False)]
+    restorers: Annotated[tuple[str, ...], Field(max_length=20, strict=False)]
     backend: Literal["auto", "torch", "tensorrt", "cuda", "coreml", "directml", "openvino", "cpu"]
     precision: Literal["auto", "fp32", "tf32", "fp16", "bf16"]
     boost: Annotated[int, Field(ge=1, le=4)]

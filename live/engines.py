@@ -75,9 +75,11 @@ class Chosen:
 def choose_networks(preset: Preset) -> Chosen:
     """The networks that a preset names. Raises: UsageError; ModelError for a file that is missing."""
     catalogue = load_catalogue()
-    swapper = _entry(catalogue, "engine", preset.engine, "swapper", "mesh, none")
-    restorer = _entry(catalogue, "restorer", preset.restorer, "restorer", "none") if preset.restorer != "none" else None
-    for entry in (swapper, *_needed(catalogue, swapper), *((restorer,) if restorer else ())):
+    swapper = entry_of(catalogue, "engine", preset.engine, "swapper", ("auto", "mesh", "none"))
+    restorer = None
+    if preset.restorer != "none":
+        restorer = entry_of(catalogue, "restorer", preset.restorer, "restorer", ("auto", "none"))
+    for entry in (swapper, *needed_by(catalogue, swapper), *((restorer,) if restorer else ())):
         catalogue.need(entry.name)
     return Chosen(catalogue, swapper, restorer)
 
@@ -143,17 +145,21 @@ def build_mesh(preset: Preset) -> Engine:
     return MeshEngine(MeshOptions(**keys), Masker(models_dir() / "masker.onnx"))
 
 
-def _entry(catalogue: Catalogue, key: str, name: str, role: Role, others: str) -> Entry:
-    """The entry of a name that is one of its role. Raises: UsageError with those there are."""
+def entry_of(catalogue: Catalogue, key: str, name: str, role: Role, others: tuple[str, ...] = ()) -> Entry:
+    """The entry of a name that is one of its role. Args: others: what the key may say else.
+
+    Raises: UsageError with those there are.
+    """
     names = [entry.name for entry in catalogue.entries if entry.role == role]
     if name in names:
         return catalogue.get(name)
     other = next((entry.role for entry in catalogue.entries if entry.name == name), None)
     what = f"{name} is a {other}" if other else f"there is no {role} {name[:60]!r}"
-    raise UsageError(f"{key}: {what}; allowed: {others}, {', '.join(names)}; `live models list` says what they are")
+    allowed = ", ".join((*others, *names))
+    raise UsageError(f"{key}: {what}; allowed: {allowed}; `live models list` says what they are")
 
 
-def _needed(catalogue: Catalogue, swapper: Entry) -> list[Entry]:
+def needed_by(catalogue: Catalogue, swapper: Entry) -> list[Entry]:
     """What a swapper does not run without."""
     how = swapper.identity
     if not isinstance(how, Embedding):

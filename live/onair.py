@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from live.auto import settled
 from live.config import Preset
 from live.control import bindings, runs, terminal
 from live.control.before import Before
@@ -57,6 +58,7 @@ def run(
     notes = Notes()
     logging.getLogger("live").addHandler(notes)
     try:
+        preset = settled(preset)
         session, engine = build(preset, ask)
         return _run(session, engine, preset, (preset_name, overrides), status, notes, (near, anywhere))
     finally:

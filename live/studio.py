@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 
+from live.auto import settled
 from live.capture import open_capture, route
 from live.capture.again import Again
 from live.capture.contract import Capture, CaptureInfo, Wanted
@@ -92,6 +93,7 @@ def build(
         device's engine, where there is one already.
     Raises: LiveError, one line.
     """
+    preset = settled(preset)
     keep_freed_memory()
     cv2.setNumThreads(preset.threads.opencv or -1)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # its warnings are about what we handle

@@ -96,8 +96,8 @@ def test_a_model_that_is_not_here_names_the_command_that_brings_it(models: Path,
 @pytest.mark.parametrize(
     ("override", "says"),
     [
-        ("engine=insvapper", r"engine: there is no swapper 'insvapper'; allowed: mesh, none, inswapper_128"),
-        ("engine=gpen_256", r"engine: gpen_256 is a restorer; allowed: mesh, none"),
+        ("engine=insvapper", r"engine: there is no swapper 'insvapper'; allowed: auto, mesh, none, inswapper_128"),
+        ("engine=gpen_256", r"engine: gpen_256 is a restorer; allowed: auto, mesh, none"),
         ("engine=detector", r"engine: detector is a detector"),
         ("restorer=gpen_256", r"restorer gpen_256 works on networks"),
         ("engine=none", r"privacy\.unproven=pass"),
@@ -109,7 +109,7 @@ def test_a_name_that_will_not_do_says_what_will(models: Path, override: str, say
 
 
 def test_a_restorer_has_to_be_one(models: Path) -> None:
-    with pytest.raises(UsageError, match="restorer: inswapper_128 is a swapper; allowed: none, gfpgan"):
+    with pytest.raises(UsageError, match="restorer: inswapper_128 is a swapper; allowed: auto, none, gfpgan"):
         build_engine(preset("engine=inswapper_128", "restorer=inswapper_128"))
 
 

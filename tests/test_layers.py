@@ -20,7 +20,7 @@ LAYERS = [
     {"faces"},
     {"swap"},
     {"marking", "session", "governor", "engines"},
-    {"device_engines"},
+    {"auto", "device_engines"},
     {"studio", "doctor"},
     {"control"},
     {"onair", "bench"},

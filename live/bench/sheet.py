@@ -33,7 +33,7 @@ def draw_sheet(pairs: tuple[tuple[str, str], ...] = PAIRS) -> Pixels:
 
 
 def _column(target: str, source: SourceFace) -> Pixels:
-    preset = load_preset("balanced")
+    preset = load_preset("balanced", ["engine=mesh", "restorer=none"])
     engine = build_engine(preset)
     engine.prepare(source)
     pipeline = Pipeline(build_tracker(preset), engine, Watch(Rules()), Meter(), build_masker(preset))

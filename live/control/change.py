@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from live.auto import load_here
 from live.config import load_preset, preset_names
 from live.errors import LiveError, UsageError
 from live.session import Session
@@ -75,7 +76,7 @@ class Changer:
         self._threads[-1].start()
 
     def _go_over(self, name: str) -> None:
-        preset, session = load_preset(name, self._overrides), self._session
+        preset, session = load_here(name, self._overrides), self._session
         way, engine = rebuild(preset, session)
         try:
             settings = session.settings
