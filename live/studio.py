@@ -35,7 +35,7 @@ from live.memory import keep_freed_memory, spare_what_is_loaded
 from live.meter import Meter
 from live.nets.catalogue import load_catalogue
 from live.nets.files import content_hash
-from live.output import open_output
+from live.output import WATCHED, open_output
 from live.output.contract import Format, Output
 from live.privacy import Rules, Switches, Watch
 from live.resources import models_dir
@@ -303,7 +303,7 @@ def _plays_live(preset: Preset, ask: Ask) -> bool:
 
 def _only_recordings(addresses: tuple[str, ...]) -> bool:
     kinds = {address.partition(":")[0] for address in addresses}
-    return not kinds & {"auto", "virtualcam", "window", "web"}
+    return not {kind.lower() for kind in kinds} & WATCHED
 
 
 def _told(capture: Capture) -> Capture:

@@ -13,7 +13,7 @@ import live
 
 ROOT = Path(live.__file__).parent
 LAYERS = [
-    {"values", "errors", "resources", "arguments", "consent"},
+    {"values", "errors", "resources", "arguments", "consent", "addresses"},
     {"latest", "memory", "pace", "meter", "config", "privacy"},
     {"pixels", "nets"},
     {"capture", "output"},

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import av
 from av import Packet
 
+from live.addresses import masked
 from live.errors import CaptureError, UsageError
 from live.values import Frame, Sound
 
@@ -143,12 +144,6 @@ class StreamCapture:
         number, self._number = self._number, self._number + 1
         size = (picture.width_px, picture.height_px)
         return Frame(picture.planes, picture.format, *size, time_s, number, media_s, picture.colour)
-
-
-def masked(url: str) -> str:
-    """The address without user, password and the values behind `?`: fit for messages and logs."""
-    url = re.sub(r"(?<=://)[^/?#]*@", "***@", url)
-    return re.sub(r"(?<=[?&])([^=&#]*)=[^&#]*", r"\1=***", url)
 
 
 def why(url: str, error: Exception, *, opened: bool = False) -> str:

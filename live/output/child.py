@@ -1,6 +1,6 @@
 """A child process that owns a device, seen from the output that feeds it.
 
-Pictures go through a `Ring`; over the child's stdin goes one byte per picture (wake up) and its end (this process is
+Pictures go through a `Ring`; over the child's stdin go orders (`live.output.sounds`) and its end (this process is
 gone); its stdout brings JSON lines: `{"open": {...}}` or `{"error": "..."}` first, later `{"key": "q"}`,
 `{"note": "..."}` for the user and `{"gone": "..."}`. Knows nothing about the device. `live.output.parent` is the other
 end.
@@ -21,7 +21,9 @@ from typing import Any
 
 import live
 from live.errors import OutputError
+from live.output.parent import SETTINGS
 from live.output.ring import Ring
+from live.output.sounds import LARGEST_BYTES, LEAVE, NEW_PICTURE, orders_of
 from live.pixels.host import bgr_frame, convert, plane_shapes
 from live.pixels.slate import draw_slate
 from live.values import Frame, PixelFormat, Pixels
@@ -80,7 +82,13 @@ class Child:
         with self._ring.writing() as slot:
             _pour(frame, slot)
         self._ring.beat()
-        self._wake(b"n")
+        self._order(NEW_PICTURE)
+
+    def send_sound(self, at_s: float, packet: bytes) -> None:
+        """Hand over one packet of sound that belongs at `at_s` of `time.monotonic()`; one that does not fit is lost."""
+        for order in orders_of(at_s, packet[:LARGEST_BYTES]):
+            if not self._order(order):
+                return
 
     def check(self) -> None:
         """Raises: OutputError when the child or its device is gone."""
@@ -90,7 +98,7 @@ class Child:
     def close(self) -> None:
         """End the child, within 2 s whatever it does. May be called twice."""
         self._gone = self._gone or f"the {self._what} is closed already"
-        self._wake(b"q")
+        self._order(LEAVE)
         with contextlib.suppress(OSError, ValueError):
             self._pipe.close()
         try:
@@ -113,9 +121,11 @@ class Child:
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH")))),
+            # Everybody on this machine can read a command line; a stream's address holds its key.
+            SETTINGS: json.dumps(settings),
         }
         process = subprocess.Popen(
-            [sys.executable, "-m", module, json.dumps(settings)],
+            [sys.executable, "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # Qt and drivers chatter there; the child tells what matters over stdout.
@@ -141,10 +151,11 @@ class Child:
             raise OutputError(reason)
         return self._opened
 
-    def _wake(self, byte: bytes) -> None:
+    def _order(self, order: bytes) -> bool:
         # A child that hangs leaves the pipe full; the picture is in the ring all the same.
         with contextlib.suppress(OSError, ValueError):
-            self._pipe.write(byte)
+            return self._pipe.write(order) is not None
+        return False
 
     def _listen(self) -> None:
         """Take what the child says until it ends. Runs on a thread of its own."""

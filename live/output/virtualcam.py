@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from dataclasses import dataclass, replace
 
 import cv2
@@ -22,9 +21,8 @@ from live.errors import LiveError, OutputError, UsageError
 from live.output import loopback
 from live.output.child import Child
 from live.output.contract import Format
-from live.output.video_range import in_video_range
-from live.pace import BackOff, EverySoOften
-from live.pixels.host import convert, fit
+from live.output.fitting import fitted
+from live.output.kept import Kept
 from live.values import Frame, PixelFormat, Sound
 
 log = logging.getLogger(__name__)
@@ -107,51 +105,33 @@ class VirtualCamera:
         self._kind = kind
         self._size = (format.width_px - format.width_px % 2, format.height_px - format.height_px % 2)
         self._fps = format.fps if 1 <= format.fps <= 240 else FPS
-        self._back_off = BackOff()
-        self._trouble = EverySoOften()
-        self._child: Child | None = self._started(device)
-        self._closed = False
-        self.device = str(self._child.opened["device"])
+        self._kept = Kept(lambda: self._started(device), lambda: self._started(self.device, self._label))
+        assert self._kept.child is not None
+        self.device = str(self._kept.child.opened["device"])
         self._label = loopback.labels().get(self.device)
         self.name = (
             f'virtual camera "{self._label}" ({self.device})' if self._label else f"virtual camera {self.device}"
         )
-        self.keys = None
+        self._kept.name, self.keys = self.name, None
 
     @property
     def pid(self) -> int | None:
         """Process number of the child; None while there is none."""
-        return self._child.pid if self._child else None
+        return self._kept.child.pid if self._kept.child else None
 
     def send(self, frame: Frame) -> None:
         """Show one picture. Never raises for a device that is lost: it is opened again when it is back.
 
         Raises: OutputError after `close`.
         """
-        if self._closed:
-            raise OutputError("the virtual camera is closed already")
-        now_s = time.monotonic()
-        if self._child is None and now_s >= self._back_off.due_s:
-            self._restart(now_s)
-        if self._child is None:
-            return
-        try:
-            self._child.send(self._fitted(frame))
-        except OutputError as error:
-            self._child.close()
-            self._child = None
-            self._back_off.failed(now_s)
-            if self._trouble.ready(now_s):
-                log.warning("%s: %s; trying to get it back", self.name, error)
+        self._kept.send(lambda: self._fitted(frame))
 
     def sound(self, sound: Sound) -> None:
         """A camera has no sound."""
 
     def close(self) -> None:
         """Show the slate once more, end the child. May be called twice."""
-        self._closed = True
-        if self._child is not None:
-            self._child.close()
+        self._kept.close()
 
     def _started(self, device: str | None, label: str | None = None) -> Child:
         """A child with the device open; at the setting of a reader that holds it. Raises: OutputError with a cure."""
@@ -189,42 +169,12 @@ class VirtualCamera:
             "a program reads the virtual camera at %dx%d %s already; pictures follow it", width_px, height_px, fourcc
         )
 
-    def _restart(self, now_s: float) -> None:
-        try:
-            self._child = self._started(self.device, self._label)
-        except LiveError as error:
-            self._back_off.failed(now_s)
-            if self._trouble.ready(now_s):
-                log.warning("%s", error)
-            return
-        self._back_off.worked()
-        log.info("%s is back", self.name)
-
     def _fitted(self, frame: Frame) -> Frame:
         """The frame in the device's size and format."""
-        width_px, height_px = self._size
-        if (frame.width_px, frame.height_px) != self._size:
-            frame = _even(frame)
-        frame = fit(frame, width_px, height_px)
-        if self._kind.pixels is not PixelFormat.BGR:
-            frame = in_video_range(frame)
-        frame = convert(frame, self._kind.pixels)
+        frame = fitted(frame, self._kind.pixels, *self._size)
         if self._kind.device == "RGB":
             frame = replace(frame, planes=(cv2.cvtColor(frame.planes[0], cv2.COLOR_BGR2RGB),))
         return frame
-
-
-def _even(frame: Frame) -> Frame:
-    """The frame without an odd last column or row; views of its planes."""
-    width_px, height_px = frame.width_px - frame.width_px % 2, frame.height_px - frame.height_px % 2
-    if (width_px, height_px) == (frame.width_px, frame.height_px):
-        return frame
-    planes = []
-    for index, plane in enumerate(frame.planes):
-        subsampled = index > 0 and frame.format in (PixelFormat.I420, PixelFormat.NV12)
-        narrow = index > 0 and frame.format is not PixelFormat.I444
-        planes.append(plane[: height_px // 2 if subsampled else height_px, : width_px // 2 if narrow else width_px])
-    return replace(frame, planes=tuple(planes), width_px=width_px, height_px=height_px)
 
 
 def explained(error: OutputError, device: str | None, platform: str = sys.platform) -> LiveError:

@@ -1,4 +1,4 @@
-"""The child process that owns the preview window: `python -m live.output.window_child '{...}'`.
+"""The child process that owns the preview window: `python -m live.output.window_child`.
 
 Shows the newest picture, tells the parent which keys are pressed, shows the slate while the parent hangs and leaves
 when it dies. Knows no meaning of a key.

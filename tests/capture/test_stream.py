@@ -303,14 +303,6 @@ def test_an_address_without_a_server_is_the_users_mistake(url: str) -> None:
         stream.open(url, Wanted())
 
 
-def test_masked() -> None:
-    assert (
-        stream.masked("rtsp://me:p@ss:w@cam.local/h264?user=a&pwd=b#x")
-        == "rtsp://***@cam.local/h264?user=***&pwd=***#x"
-    )
-    assert stream.masked("udp://239.0.0.1:5000") == "udp://239.0.0.1:5000"
-
-
 def test_first_frame_is_what_info_says(sender: Callable[[bytes], Sender], transport_stream: bytes) -> None:
     capture = stream.open(sender(transport_stream).url, Wanted())
     item = capture.read()

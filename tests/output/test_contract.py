@@ -28,6 +28,8 @@ def address(request, tmp_path):
     if kind == "window":
         request.getfixturevalue("screen")
         return "window"
+    if kind == "stream":
+        return f"udp://127.0.0.1:{free_port(20_000, 1000)}"
     files = {"file": "out.mp4", "file mkv": "out.mkv"}
     if kind in files:
         return str(tmp_path / files[kind])
