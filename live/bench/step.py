@@ -84,7 +84,8 @@ def _step(
     row = {"slot_px": side, "faces": faces, "ms": round(ms, 3), "faces_per_s": round(1000 * faces / ms, 1)}
     row |= {"floor_ms": round(sum(_floor_ms(each, rates, faces) for each in networks), 3)}
     row |= {"capture_s": round(captured_s, 2)}
-    return row | ({"kernels": _kernels(run)} if counted and engine.place.is_cuda else {})
+    count = _kernels if engine.place.is_cuda else _operations
+    return row | ({"kernels": count(run)} if counted else {})
 
 
 def _floor_ms(network: TorchGraph, rates: Rates, rows: int) -> float:
@@ -114,6 +115,24 @@ def _kernels(run: Callable[[], object]) -> int:
         run()
         torch.cuda.synchronize()
     return int(sum(row.count for row in seen.key_averages() if "Memcpy" not in row.key and "Memset" not in row.key))
+
+
+def _operations(run: Callable[[], object]) -> int:
+    """How many operations one step runs on the processor, views left out: about as many kernels as on a card."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Counting(TorchDispatchMode):
+        count = 0
+
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            self.count += not (
+                func.is_view or func.overloadpacket.__name__.startswith(("empty", "new_empty", "_unsafe_view"))
+            )
+            return func(*args, **(kwargs or {}))
+
+    with Counting() as counting:
+        run()
+    return counting.count
 
 
 def table(report: dict[str, Any]) -> str:
