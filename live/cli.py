@@ -65,6 +65,9 @@ def parser() -> Parser:
     add_command(commands, "devices", "list cameras and virtual cameras", _devices)
     add_command(commands, "presets", "list presets", _presets)
     add_command(commands, "doctor", "say what was found, what is missing, and the command that mends it", _doctor)
+    licences = add_command(commands, "licences", "the licence of everything that live was installed with", _licences)
+    licences.add_argument("--files", action="store_true", help="with the paths of the licences' texts")
+    licences.add_argument("--json", type=Path, metavar="FILE", help="write them to a file, too")
     _add_faces(commands)
     add_models(commands)
     add_ctl(commands)
@@ -79,7 +82,7 @@ def _add_run(to: Parser) -> None:
     )
     to.add_argument(
         "--output", action="append", default=[], metavar="ADDR",
-        help="virtualcam, window, web[:PORT], FILE.mp4, FILE.mkv, null; may be given several times",
+        help="virtualcam, window, web[:PORT], FILE.mp4, FILE.mkv, URL, null; may be given several times",
     )  # fmt: skip
     to.add_argument(
         "--face", action="append", default=[], metavar="NAME|FILE",
@@ -147,6 +150,17 @@ def _doctor(options: argparse.Namespace) -> int:
     for finding in found:
         print(finding)
     return 0 if all(finding.fine or not finding.needed for finding in found) else 1
+
+
+def _licences(options: argparse.Namespace) -> int:
+    from live.bench.report import write_json
+    from live.licences import as_json, lines, parts
+
+    found = parts()
+    print("\n".join(lines(found, files=options.files)))
+    if options.json:
+        write_json(as_json(found), options.json)
+    return 0
 
 
 def _faces_list(options: argparse.Namespace) -> int:

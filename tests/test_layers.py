@@ -14,7 +14,7 @@ import live
 ROOT = Path(live.__file__).parent
 LAYERS = [
     {"values", "errors", "resources", "arguments", "consent", "addresses"},
-    {"latest", "memory", "pace", "meter", "config", "privacy"},
+    {"latest", "memory", "pace", "meter", "config", "privacy", "licences"},
     {"pixels", "nets"},
     {"capture", "output"},
     {"faces"},

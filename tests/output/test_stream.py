@@ -317,3 +317,36 @@ def test_a_real_rtmp_server_passes_the_pictures_on(rtmp):
         output.close()
     assert (frames[-1].width_px, frames[-1].height_px) == SIZE
     assert is_near(convert(frames[-1], PixelFormat.BGR).planes[0], BLUE)
+
+
+LISTENER = """
+import sys, av
+container = av.open(sys.argv[1], options={"rtsp_flags": "listen", "listen_timeout": "30"}, timeout=30)
+for number, picture in enumerate(container.decode(video=0)):
+    if number == 20:
+        print(picture.width, picture.height, *picture.to_ndarray(format="bgr24").reshape(-1, 3).mean(axis=0))
+        break
+"""
+"""An RTSP server of FFmpeg's, which takes one sender. A process of its own: FFmpeg holds the interpreter's lock."""
+
+
+def test_an_rtsp_server_gets_the_pictures():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        url = f"rtsp://127.0.0.1:{probe.getsockname()[1]}/live"
+    listener = subprocess.Popen([sys.executable, "-c", LISTENER, url], stdout=subprocess.PIPE, text=True)
+    output = None
+    deadline_s = time.monotonic() + 30
+    while output is None and time.monotonic() < deadline_s:
+        try:
+            output = open_output(url, format_of())
+        except OutputError:
+            assert listener.poll() is None
+    assert output is not None
+    number = 0
+    while listener.poll() is None and time.monotonic() < deadline_s:
+        number = show(output, BLUE, 0.2, number=number)
+    output.close()
+    said, _ = listener.communicate(timeout=5)
+    width_px, height_px, *mean = map(float, said.split())
+    assert (width_px, height_px) == SIZE
+    assert np.abs(np.array(mean) - BLUE).max() < 6
