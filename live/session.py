@@ -21,46 +21,22 @@ from typing import Any
 
 from live.capture.contract import Capture
 from live.errors import CaptureError, LiveError, OutputError, UsageError
+from live.lane import QUEUED, Lane, Shown, date_s, lane_to
 from live.latest import Mailbox
 from live.marking import Badge, mark
 from live.meter import Meter
 from live.output.contract import Output
 from live.pace import EverySoOften
-from live.pixels.curtain import blurred, slate
 from live.pixels.mirror import mirrored
-from live.privacy import Gate, Rules, Switches, Verdict
+from live.privacy import Rules, Switches
 from live.swap.pipeline import Way
 from live.values import Face, Frame, Proof, Settings, Sound, Swapped
 
 log = logging.getLogger(__name__)
 
-QUEUED = 8
-"""Frames between two threads when every frame counts."""
-QUEUED_LIVE_RECORDING = 30
-"""Frames that may wait for the encoder when something live is recorded; then frames are dropped and counted."""
-QUEUED_SOUNDS = 1000
 JOIN_S = 2.0
 SWITCH_INTERVAL_S = 0.0005
 """A thread that hands over waits so long for a busy one: hand-off p99 67 us instead of 5 ms at Python's default."""
-
-
-@dataclass(slots=True)
-class Lane:
-    """One output with what leads to it."""
-
-    output: Output
-    inbox: Mailbox[Swapped]
-    sounds: Mailbox[Sound]
-    gate: Gate
-    slate: Frame
-    released: Frame | None = None
-    """The last picture the gate let through, for holding."""
-    alive: bool = True
-    thread: threading.Thread | None = None
-
-
-Shown = Callable[[Frame], None]
-"""Takes a picture at once; whoever keeps it only reads it."""
 
 
 @dataclass(slots=True)
@@ -179,12 +155,7 @@ class Session:
         return not lane.thread.is_alive()
 
     def _lane(self, output: Output) -> Lane:
-        info = self.capture.info
-        cover = slate(info.width_px, info.height_px, info.format, info.colour)
-        size = 1 if output.live else QUEUED_LIVE_RECORDING if info.live else QUEUED
-        inbox = Mailbox[Swapped](size, lossless=not info.live)
-        sounds = Mailbox[Sound](QUEUED_SOUNDS, lossless=not info.live)
-        return Lane(output, inbox, sounds, Gate(self.rules, self.switches), cover)
+        return lane_to(output, self.capture.info, self.rules, self.switches)
 
     def stop(self) -> None:
         """End the run: nothing more is captured, what was swapped is still given to recordings."""
@@ -235,8 +206,7 @@ class Session:
                     break
                 if isinstance(item, Sound):
                     for lane in self._lanes:
-                        if not lane.output.live:
-                            lane.sounds.put(item)
+                        lane.sounds.put(item)
                     continue
                 if self._is_over(item, begin_s):
                     break
@@ -287,7 +257,9 @@ class Session:
         try:
             if (tap := self.taps.before) is not None:
                 tap(frame)
-            return Begun(frame, way.begin(frame, settings, self._now_s(frame)), begin_s, way, settings)
+            return Begun(
+                frame, way.begin(frame, settings, date_s(frame, self.capture.info.live)), begin_s, way, settings
+            )
         except Exception as error:
             return Begun(frame, None, begin_s, way, settings, self._failed(frame, error, trouble))
 
@@ -327,69 +299,16 @@ class Session:
             if lane.alive and not lane.inbox.put(swapped) and lane.alive:
                 self.meter.count(f"dropped {lane.output.name}")
 
-    def _now_s(self, frame: Frame) -> float:
-        """The clock of the frames: media time when every frame counts, else when it was captured."""
-        if self.capture.info.live or frame.media_s is None:
-            return frame.time_s
-        return frame.media_s
-
     def _run_output(self, lane: Lane) -> None:
+        def tap() -> Shown | None:
+            return self.taps.after if lane is next(iter(self._lanes), None) else None
+
         try:
-            while True:
-                swapped = lane.inbox.take(self.rules.deadline_s)
-                self._pass_sounds(lane)
-                if swapped is None and lane.inbox.finished:
-                    break
-                if swapped is None and not lane.output.live:
-                    continue  # a recording holds the captured frames, each once
-                self._show(lane, swapped)
-            self._pass_sounds(lane)
+            lane.run(self.rules.deadline_s, self.meter, tap)
         except OutputError as error:
             self._lose(lane, error)
         finally:
             self._close(lane)
-
-    def _show(self, lane: Lane, swapped: Swapped | None) -> None:
-        """Let the gate judge and give the output a picture."""
-        now_s = time.monotonic() if swapped is None or lane.output.live else self._now_s(swapped.frame)
-        verdict = lane.gate.judge(None if swapped is None else swapped.proof, now_s)
-        picture = self._picture(lane, verdict, swapped)
-        lane.output.send(picture)
-        if (tap := self.taps.after) is not None and lane is next(iter(self._lanes), None):
-            tap(picture)
-        if swapped is None:
-            self.meter.count("repeated")
-        else:
-            self._count(lane, verdict, swapped)
-
-    def _count(self, lane: Lane, verdict: Verdict, swapped: Swapped) -> None:
-        now_s = time.monotonic()
-        self.meter.delivered(lane.output.name, now_s - swapped.frame.time_s)
-        if verdict is not Verdict.NEW:
-            self.meter.count(verdict.name.lower())
-        elif swapped.proof.swapped and self.meter.first_swapped_s is None:
-            self.meter.first_swapped_s = round(now_s - self.meter.started_s, 3)
-
-    def _picture(self, lane: Lane, verdict: Verdict, swapped: Swapped | None) -> Frame:
-        """What the verdict means in pixels, with the times of the frame it stands for."""
-        if verdict is Verdict.NEW and swapped is not None:
-            lane.released = swapped.frame
-            return swapped.frame
-        if verdict is Verdict.HOLD and lane.released is not None:
-            picture = lane.released
-        elif verdict is Verdict.BLUR and swapped is not None:
-            picture = blurred(swapped.frame)
-        else:
-            lane.released = None
-            picture = lane.slate
-        if swapped is None:
-            return replace(picture, time_s=time.monotonic())
-        frame = swapped.frame
-        return replace(picture, time_s=frame.time_s, media_s=frame.media_s, number=frame.number)
-
-    def _pass_sounds(self, lane: Lane) -> None:
-        while (sound := lane.sounds.take(0)) is not None:
-            lane.output.sound(sound)
 
     def _close(self, lane: Lane) -> None:
         try:

@@ -19,6 +19,7 @@ LAYERS = [
     {"capture", "output"},
     {"faces"},
     {"swap"},
+    {"lane"},
     {"marking", "session", "governor", "engines"},
     {"auto", "device_engines"},
     {"studio", "doctor"},

@@ -37,19 +37,22 @@ def test_every_frame_of_a_file_arrives_once_in_order_and_swapped() -> None:
     assert run.error is None
 
 
-def test_sound_goes_to_recordings_in_order_and_never_stops_the_pictures() -> None:
+def test_sound_goes_to_every_output_in_order_and_never_stops_the_pictures() -> None:
     capture, kept, shown = PaintedCapture(20), KeptOutput(), KeptOutput("shown", live=True)
-    read, heard = capture.read, []
+    read, heard, heard_live = capture.read, [], []
     packets = iter(range(5000))
     capture.read = lambda: Sound(None, next(packets) / 1000) if next(turns) % 100 else read()  # type: ignore[method-assign]
     turns = iter(range(10**6))
     kept.sound = lambda sound: heard.append(sound.media_s)  # type: ignore[method-assign]
+    shown.sound = lambda sound: heard_live.append(sound.media_s)  # type: ignore[method-assign]
     run = session(capture, kept, shown)
     run.start()
     assert run.wait(20)
     assert len(kept.frames) == 20
     assert heard == sorted(heard)
     assert len(heard) > 1500
+    assert heard_live == sorted(heard_live)
+    assert heard_live
 
 
 def test_several_outputs_get_the_same() -> None:
