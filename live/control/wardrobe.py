@@ -5,6 +5,7 @@ Whoever is wanted and not ready yet comes first. Knows names and how to load and
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -119,7 +120,8 @@ class Wardrobe:
 
     def _work(self) -> None:
         if sys.platform == "linux":
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+            with contextlib.suppress(PermissionError):  # of a program that is nicer already
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         while True:
             with self._condition:
                 self._condition.wait_for(lambda: self._closed or self._wanted or self._ahead)
