@@ -115,8 +115,8 @@ def _add_faces(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from live.ends import Ask
     from live.onair import run
-    from live.studio import Ask
 
     preset = load_preset(options.preset, options.set)
     ask = Ask(

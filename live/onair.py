@@ -27,12 +27,13 @@ from live.control.lookalike import who_looks_like
 from live.control.notes import Notes
 from live.control.server import ControlServer, Extras
 from live.control.wardrobe import Wardrobe
+from live.ends import Ask
 from live.errors import ConsentError, OutputError, UsageError
 from live.faces.gallery import Gallery
 from live.meter import Meter
 from live.output.web import TRIES, Slot, WebOutput, free_port
 from live.session import Session
-from live.studio import Ask, build, governor_of, look_at_photos, recogniser_of, recording_of
+from live.studio import build, governor_of, look_at_photos, recogniser_of, recording_of
 from live.swap.contract import Preparer
 from live.values import SourceFace
 

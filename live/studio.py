@@ -1,27 +1,21 @@
-"""Builds the parts of one run from a preset and chooses what was left open.
-
-It says what it chose and how to choose otherwise. Knows which parts exist, not how they work.
-"""
+"""Builds the parts of one run from a preset. Knows which parts exist, not how they work."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 
 from live.auto import settled
-from live.capture import open_capture, route
-from live.capture.again import Again
-from live.capture.contract import Capture, CaptureInfo, Wanted
-from live.capture.counter import Counted
+from live.capture.contract import Capture
 from live.config import Preset
+from live.ends import TOUR_S, Ask, format_of, open_input, open_outputs, plays_live
 from live.engines import build_engine as build_engine
 from live.engines import build_mesh, device_of, opener_of
-from live.errors import CaptureError, LiveError, UsageError
+from live.errors import UsageError
 from live.faces.detector import Detector
 from live.faces.gallery import Gallery
 from live.faces.landmarker import Landmarker
@@ -35,40 +29,24 @@ from live.memory import keep_freed_memory, spare_what_is_loaded
 from live.meter import Meter
 from live.nets.catalogue import load_catalogue
 from live.nets.files import content_hash
-from live.output import WATCHED, open_output
-from live.output.contract import Format, Output
+from live.output import open_output
+from live.output.contract import Output
 from live.privacy import Rules, Switches, Watch
 from live.resources import models_dir
 from live.session import Session
 from live.swap.contract import Preparer
 from live.swap.pipeline import Pipeline, Way
-from live.values import Face, Kind, PixelFormat, Pixels, Settings, SourceFace
+from live.values import Face, Kind, Pixels, Settings, SourceFace
 
 if TYPE_CHECKING:
     from live.swap.device.engine import DeviceEngine
 
 log = logging.getLogger(__name__)
 
-TOUR_S = 15.0
-TOUR_FILE = "live-demo.mp4"
-SIZED = {"camera", "demo", "pattern", "picture"}
-"""Inputs that can be asked for a size; files, streams and screens have theirs."""
 MOST_FACES = 8
 """Source faces of one run, as in the preset's `face`."""
 STILL_WIDTHS_PX = (320, 640)
 """Thumbnails for photos: large faces are found in the small one, small faces in the large one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What the command line adds to the preset."""
-
-    input: str | None = None
-    outputs: tuple[str, ...] = ()
-    faces: tuple[str, ...] = ()
-    consent: str | None = None
-    pace: str | None = None
-    duration_s: float | None = None
 
 
 def look_at_photos() -> Callable[[Pixels], list[Face]]:
@@ -97,11 +75,11 @@ def build(
     keep_freed_memory()
     cv2.setNumThreads(preset.threads.opencv or -1)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # its warnings are about what we handle
-    capture, demo = (given, False) if given is not None else _open_capture(preset, ask)
+    capture, demo = (given, False) if given is not None else open_input(preset, ask)
     try:
         info, meter = capture.info, Meter()
         kind = Kind(info.format, info.colour, info.width_px, info.height_px)
-        way, engine = _build_way(preset, kind, meter, made, wait=not _plays_live(preset, ask))
+        way, engine = _build_way(preset, kind, meter, made, wait=not plays_live(preset, ask))
         try:
             session = _build_around(way, engine, preset, ask, meter, capture, demo=demo)
             spare_what_is_loaded()
@@ -156,7 +134,7 @@ def _build_around(
         engine.prepare(source)
     opened: list[Output] = []
     try:
-        tour = _open_outputs(preset, ask, capture, demo, opened)
+        tour = open_outputs(preset, ask, capture, demo, opened)
     except BaseException:
         for output in opened:
             output.close()
@@ -205,7 +183,7 @@ def governor_of(preset: Preset, session: Session) -> Governor | None:
 
 def recording_of(session: Session) -> Callable[[Path], Output]:
     """The function that opens a recording of a run. Raises: LiveError."""
-    return lambda path: open_output(str(path), _format(session.capture.info))
+    return lambda path: open_output(str(path), format_of(session.capture.info))
 
 
 def recogniser_of(preset: Preset) -> Recogniser:
@@ -261,102 +239,3 @@ def _source_faces(preset: Preset, ask: Ask) -> tuple[SourceFace, ...]:
         else gallery.get(known.get(name, name))  # names the faces there are, for one that is not
         for name in wanted
     )
-
-
-def _open_capture(preset: Preset, ask: Ask) -> tuple[Capture, bool]:
-    """The input; True when it is the demo person because there is no camera."""
-    address = ask.input or preset.input
-    keys = preset.capture
-    outputs = ask.outputs or preset.outputs
-    live = _plays_live(preset, ask)
-    sized = address == "auto" or route(address)[0] in SIZED
-    wanted = Wanted(
-        width_px=keys.width_px if sized else 0,
-        height_px=keys.height_px if sized else 0,
-        fps=keys.fps,
-        format=None if keys.format == "auto" else PixelFormat(keys.format),
-        live=live,
-        loop=keys.loop,
-    )
-    if address != "auto":
-        return _dressed(_told(open_capture(address, wanted)), wanted, outputs, keys.counter), False
-    try:
-        return _dressed(_told(open_capture("camera", wanted)), wanted, outputs, keys.counter), False
-    except CaptureError as error:
-        log.info("input: the demo person, since there is no camera (%s); --input chooses another", error)
-    return _dressed(open_capture("demo", replace(wanted, live=True)), wanted, outputs, keys.counter), True
-
-
-def _dressed(capture: Capture, wanted: Wanted, outputs: tuple[str, ...], counter: bool) -> Capture:
-    """A capture that comes back when it was lost, where there is something to come back; with the counter if asked."""
-    again = capture.info.again
-    if again is not None:
-        capture = Again(capture, lambda: open_capture(again, wanted), endless=not _only_recordings(outputs))
-    return Counted(capture) if counter else capture
-
-
-def _plays_live(preset: Preset, ask: Ask) -> bool:
-    """Whether a late frame is dropped; else every frame counts, however long it takes."""
-    pace = ask.pace or preset.capture.pace
-    return pace == "real" or (pace == "auto" and not _only_recordings(ask.outputs or preset.outputs))
-
-
-def _only_recordings(addresses: tuple[str, ...]) -> bool:
-    kinds = {address.partition(":")[0] for address in addresses}
-    return not {kind.lower() for kind in kinds} & WATCHED
-
-
-def _told(capture: Capture) -> Capture:
-    info = capture.info
-    rate = f" at {info.fps:g} fps" if info.fps else ""
-    log.info("input: %s, %dx%d%s, %s", info.name, info.width_px, info.height_px, rate, info.format)
-    for note in info.notes:
-        log.warning("%s", note)
-    return capture
-
-
-def _open_outputs(preset: Preset, ask: Ask, capture: Capture, demo: bool, opened: list[Output]) -> bool:
-    """Open the outputs into `opened`. Returns True for the short tour where there is neither camera nor display."""
-    format, tour = _format(capture.info), False
-    for address in ask.outputs or preset.outputs:
-        if address != "auto":
-            _refuse_own_input(address, ask.input or preset.input)
-            opened.append(open_output(address, format))
-            log.info("output: %s", opened[-1].name)
-            continue
-        opened.append(_best_output(format))
-        if demo and not opened[-1].name.startswith(("virtual camera", "window")):
-            opened.append(open_output(TOUR_FILE, format))
-            tour = True
-            log.info("no camera and no display: a tour of %g s, also written to %s", TOUR_S, TOUR_FILE)
-    return tour
-
-
-def _format(info: CaptureInfo) -> Format:
-    return Format(
-        info.width_px, info.height_px, info.fps, info.format, info.colour, info.live, info.sound, dict(info.media)
-    )
-
-
-def _best_output(format: Format) -> Output:
-    """The virtual camera, else a window, else the web preview."""
-    reasons = []
-    for address in ("virtualcam", "window"):
-        try:
-            output = open_output(address, format)
-        except LiveError as error:
-            reasons.append(f"no {address}: {error}")
-            continue
-        log.info("output: %s; --output chooses another", output.name)
-        return output
-    output = open_output("web", format)
-    log.info("output: %s; --output chooses another. `live doctor` says what the others lack", output.name)
-    for reason in reasons:
-        log.debug("%s", reason)
-    return output
-
-
-def _refuse_own_input(address: str, input: str) -> None:
-    given, taken = Path(input.removeprefix("file:")), Path(address.removeprefix("file:"))
-    if given.exists() and taken.exists() and given.samefile(taken):
-        raise UsageError(f"{address} is the input too; write to another file")

@@ -14,11 +14,12 @@ import pytest
 from live import engines
 from live.bench.twins import SMALL, write_twin
 from live.config import load_preset
+from live.ends import Ask
 from live.engines import build_engine
 from live.errors import ModelError, UsageError
 from live.nets.backends import Present
 from live.pixels.people import read_person
-from live.studio import Ask, build
+from live.studio import build
 from live.swap.mesh import MeshEngine
 from live.swap.network import NetworkEngine
 from live.swap.switching import SwitchingEngine

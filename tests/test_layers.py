@@ -21,7 +21,7 @@ LAYERS = [
     {"swap"},
     {"lane"},
     {"marking", "session", "governor", "engines"},
-    {"auto", "device_engines"},
+    {"auto", "device_engines", "ends"},
     {"studio", "doctor"},
     {"control"},
     {"onair", "bench"},

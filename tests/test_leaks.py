@@ -12,10 +12,11 @@ from live.capture.contract import Wanted
 from live.capture.demo import DemoCapture
 from live.capture.demo import open as open_demo
 from live.config import load_preset
+from live.ends import Ask
 from live.output.null import NullOutput
 from live.pixels import host
 from live.session import Session
-from live.studio import Ask, build
+from live.studio import build
 from live.values import Frame, Sound
 from tests.parts import KeptOutput
 

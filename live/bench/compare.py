@@ -23,11 +23,12 @@ from live.bench.speed import DEFAULT_FPS
 from live.capture.contract import Wanted
 from live.config import Preset
 from live.device_engines import build_device_engine, parts_of_engine
+from live.ends import Ask
 from live.engines import device_of
 from live.errors import UsageError
 from live.privacy import Rules, Watch
 from live.session import Session
-from live.studio import Ask, build, build_tracker
+from live.studio import build, build_tracker
 from live.swap.device.engine import DeviceEngine
 from live.values import Kind, PixelFormat
 

@@ -28,13 +28,14 @@ from live.control.hotkeys import listen
 from live.control.notes import Notes
 from live.control.server import ControlServer
 from live.control.wardrobe import Wardrobe
+from live.ends import Ask
 from live.errors import UsageError
 from live.faces.gallery import Gallery
 from live.meter import percentiles_ms
 from live.output.web import free_port
 from live.pixels.host import read_region
 from live.session import Session
-from live.studio import Ask, build
+from live.studio import build
 from live.swap.contract import Preparer
 from live.values import Box, Frame, Sound
 

@@ -30,10 +30,11 @@ from live.bench.report import head
 from live.capture import route
 from live.capture.contract import Wanted
 from live.config import Preset
+from live.ends import Ask
 from live.errors import OutputError, UsageError
 from live.nets.devices import look
 from live.session import Session
-from live.studio import Ask, build
+from live.studio import build
 from live.values import PixelFormat
 
 WARM_UP_S = 3.0

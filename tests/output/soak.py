@@ -43,7 +43,8 @@ def _run(width_px: int, height_px: int, fps: float, seconds: float) -> None:
     from live.bench.arrivals import statistics, unpacked
     from live.bench.camera import Timed, memory_mb
     from live.config import load_preset
-    from live.studio import Ask, build
+    from live.ends import Ask
+    from live.studio import build
 
     with tempfile.TemporaryDirectory() as folder:
         library, pipe = Path(folder) / "fake.so", Path(folder) / "pipe"

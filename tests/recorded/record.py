@@ -14,8 +14,9 @@ from pathlib import Path
 import av  # noqa: F401  before OpenCV, see live/cli.py
 
 from live.config import load_preset
+from live.ends import Ask
 from live.governor import Run, ladder
-from live.studio import Ask, build
+from live.studio import build
 
 SECONDS = 10.0
 WARM_UP = 30

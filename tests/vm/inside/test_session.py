@@ -22,7 +22,8 @@ SIZE = (320, 240)
 @contextlib.contextmanager
 def running(address: str, size: tuple[int, int]) -> Iterator[Session]:
     """The whole program from an input to the virtual camera, with an engine that changes nothing."""
-    from live.studio import Ask, build
+    from live.ends import Ask
+    from live.studio import build
 
     width_px, height_px = size
     sized = [f"capture.width_px={width_px}", f"capture.height_px={height_px}", "capture.format=yuyv"]
