@@ -50,15 +50,18 @@ class Broadcast:
         self.name = f"stream {asked['shown']}"
         self._parent = parent
         self._last_pts = -1
+        self._container: Any = None
+        self._stream: Any = None
         options = {"flush_packets": "1", "max_interleave_delta": INTERLEAVE_US, **OPTIONS[asked["container"]]}
         try:
-            self._container: Any = av.open(
+            self._container = av.open(
                 asked["url"], "w", format=asked["container"], container_options=options, timeout=(CONNECT_S, SEND_S)
             )
             self._stream = self._video_stream()
             self._soundtrack = self._sound_stream()
             self._container.start_encoding()
         except (av.FFmpegError, ValueError) as error:
+            self.close()
             raise OSError(why(error)) from None
         parent.sounds.clear()  # what waited belongs to a time before
         self._began_s = time.monotonic()
@@ -82,10 +85,10 @@ class Broadcast:
             raise OSError(why(error)) from None
 
     def close(self) -> None:
-        """Say good-bye to the server."""
-        with contextlib.suppress(av.FFmpegError, OSError, ValueError):
+        """Say good-bye to the server, as far as there is one."""
+        with contextlib.suppress(av.FFmpegError, OSError, ValueError, AttributeError):
             self._container.mux(self._stream.encode(None))
-        with contextlib.suppress(av.FFmpegError, OSError, ValueError):
+        with contextlib.suppress(av.FFmpegError, OSError, ValueError, AttributeError):
             self._container.close()
 
     def _video_stream(self) -> Any:

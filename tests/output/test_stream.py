@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import shutil
 import socket
@@ -350,3 +351,27 @@ def test_an_rtsp_server_gets_the_pictures():
     width_px, height_px, *mean = map(float, said.split())
     assert (width_px, height_px) == SIZE
     assert np.abs(np.array(mean) - BLUE).max() < 6
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no timer ends a hanging process")
+def test_a_server_that_stops_reading_is_given_up_and_called_again(caplog):
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        big = Format(1280, 720, FPS, PixelFormat.BGR, Colour(), True)
+        output = open_output(f"tcp://127.0.0.1:{deaf.getsockname()[1]}#kbps=50000", big)
+        first, _ = deaf.accept()
+        deaf.settimeout(0.0)
+        noise = np.random.default_rng(0)
+        deadline_s, second = time.monotonic() + 40, None
+        while second is None and time.monotonic() < deadline_s:
+            picture = noise.integers(0, 256, (720, 1280, 3), np.uint8)
+            began_s = time.monotonic()
+            output.send(bgr_frame(picture, time_s=began_s, number=0))
+            assert time.monotonic() - began_s < 3, "nobody waits for the server but the child"
+            with contextlib.suppress(BlockingIOError):
+                second, _ = deaf.accept()
+        assert second is not None
+        assert "trying to get it back" in caplog.text
+        first.close()
+        second.close()
+        output.close()
