@@ -7,10 +7,10 @@ BIN := $(VENV)/Scripts
 endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 ARGS ?=
-.PHONY: help run test test-vm lint format types check bench clean
+.PHONY: help run test test-vm lint format types check release-check bench clean
 
 help:  ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/.run: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -31,17 +31,21 @@ test-vm: $(BIN)/.dev  ## virtual camera and camera input with real drivers, in v
 	REQUIRE_VM=1 $(BIN)/python -m pytest tests/vm -v -s
 
 lint: $(BIN)/.dev  ## ruff
-	$(BIN)/ruff check live tests models
-	$(BIN)/ruff format --check live tests models
+	$(BIN)/ruff check live tests models tools docker
+	$(BIN)/ruff format --check live tests models tools docker
 
 format: $(BIN)/.dev  ## ruff, in place
-	$(BIN)/ruff format live tests models
-	$(BIN)/ruff check --fix live tests models
+	$(BIN)/ruff format live tests models tools docker
+	$(BIN)/ruff check --fix live tests models tools docker
 
 types: $(BIN)/.dev  ## mypy, strict on live/
 	$(BIN)/mypy
+	$(BIN)/mypy tools/release_check.py
 
 check: lint types test  ## everything CI runs
+
+release-check: $(BIN)/.dev  ## build the packages, install and run them in clean environments, 3 min for each Python
+	$(BIN)/python tools/release_check.py $(ARGS)
 
 bench: $(BIN)/.run  ## speed of the whole program on this machine
 	$(BIN)/live bench speed

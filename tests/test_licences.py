@@ -30,6 +30,9 @@ class Shelf:
             "\n".join(["Metadata-Version: 2.4", f"Name: {name}", "Version: 1.0", *fields, ""])
         )
         (info / "RECORD").write_text("".join(f"{file},,\n" for file in files))
+        for file in files:
+            (self.folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / file).touch()
 
 
 @pytest.fixture

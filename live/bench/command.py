@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from live.arguments import Lines, Parser, add_command, count, interrupt, seconds, size_px
-from live.auto import load_here
 from live.bench.precision_wish import add_arguments as add_precision_arguments
 from live.bench.precision_wish import wish_of
+from live.config import Preset
 from live.errors import UsageError
 from live.values import SLOTS_PX, PixelFormat
 
@@ -98,6 +99,12 @@ def add_bench(commands: Any) -> None:
     add_precision_arguments(precision)
 
 
+def _preset(options: argparse.Namespace, overrides: Sequence[str]) -> Preset:
+    from live.auto import load_here
+
+    return load_here(options.preset, overrides)
+
+
 def _speed(options: argparse.Namespace) -> int:
     from live.bench.speed import Wish, measure, table
 
@@ -109,7 +116,7 @@ def _speed(options: argparse.Namespace) -> int:
         asked["width_px"], asked["height_px"] = size_px(asked.pop("size"))
     overrides = [*options.set, *(f"capture.{name}={value}" for name, value in asked.items())]
     wish = Wish(options.input, options.seconds, options.faces, options.soak, options.trace)
-    report = measure(load_here(options.preset, overrides), wish)
+    report = measure(_preset(options, overrides), wish)
     _give(report, table(report), options.json)
     return 0
 
@@ -119,7 +126,7 @@ def _camera(options: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, interrupt)
     wish = Wish(options.input, options.device, options.size, options.fps, options.format, options.seconds)
-    report = measure(load_here(options.preset, [*options.set, *wish.overrides()]), wish)
+    report = measure(_preset(options, [*options.set, *wish.overrides()]), wish)
     _give(report, table(report), options.json)
     return 0 if report["reader"]["unique"] else 1
 
@@ -130,7 +137,7 @@ def _faces(options: argparse.Namespace) -> int:
     wish = Wish(
         options.data, options.clip_labels, options.limit, options.all, options.sheet, options.json, options.models
     )
-    report = measure(load_here(options.preset, options.set), wish)
+    report = measure(_preset(options, options.set), wish)
     _give(report, table(report), options.json)
     return 0
 
@@ -147,7 +154,7 @@ def _quality(options: argparse.Namespace) -> int:
         sheet=options.sheet,
         json=options.json,
     )
-    report = measure(load_here(options.preset, options.set), wish)
+    report = measure(_preset(options, options.set), wish)
     _give(report, table(report), options.json)
     return 0
 
@@ -156,7 +163,7 @@ def _step(options: argparse.Namespace) -> int:
     from live.bench.step import Wish, measure, table
 
     wish = Wish(tuple(options.slots), tuple(options.faces), options.kernels)
-    report = measure(load_here(options.preset, options.set), wish)
+    report = measure(_preset(options, options.set), wish)
     _give(report, table(report), options.json)
     return 0
 
@@ -173,7 +180,7 @@ def _compare(options: argparse.Namespace) -> int:
     from live.bench.compare import Wish, measure, table
 
     wish = Wish(options.seconds, options.faces, options.rounds, options.json)
-    report = measure(load_here(options.preset, options.set), wish)
+    report = measure(_preset(options, options.set), wish)
     _give(report, table(report), options.json)
     return 0
 
@@ -182,7 +189,7 @@ def _control(options: argparse.Namespace) -> int:
     from live.bench.control import Wish, measure, table
 
     wish = Wish(options.input, options.presses, options.switches, options.asking)
-    report = measure(load_here(options.preset, options.set), wish)
+    report = measure(_preset(options, options.set), wish)
     _give(report, table(report), options.json)
     return 0
 

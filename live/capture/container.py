@@ -37,6 +37,8 @@ KEPT_METADATA = {
     "title", "artist", "author", "album", "date", "creation_time", "comment", "description", "synopsis", "copyright",
     "genre", "language", "location", "show", "episode_id", "network",
 }  # fmt: skip
+TOLERANT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+"""For `av.open`: titles that are no UTF-8 are no reason to refuse a file. PyAV 19 hands them over as surrogates."""
 HDR_TRANSFERS = {16: "PQ", 18: "HLG"}  # AVCOL_TRC_SMPTE2084, AVCOL_TRC_ARIB_STD_B67
 
 
@@ -107,7 +109,7 @@ class Container:
     def media(self) -> dict[str, str]:
         """What people wrote about it: title, artist, date. Not what muxers write about themselves."""
         texts = {key.lower(): text[:1000] for key, text in self._container.metadata.items()}
-        return {key: text for key, text in texts.items() if key in KEPT_METADATA}
+        return {key: text.encode("utf-8", "replace").decode() for key, text in texts.items() if key in KEPT_METADATA}
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from live.pace import Ahead
 from live.values import Frame, Sound
 
 from .clock import MediaClock
-from .container import DECODER_OPTIONS, Container
+from .container import DECODER_OPTIONS, TOLERANT, Container
 from .contract import CaptureInfo, Wanted
 from .path import existing_file
 from .planes import Picture
@@ -150,7 +150,7 @@ def open_clip(path: Path, wanted: Wanted) -> Clip:
     # No network: a playlist that names servers is refused by FFmpeg.
     options = {"protocol_whitelist": "file", **DECODER_OPTIONS}
     try:
-        opened = av.open(f"file:{path}", options=options, metadata_errors="replace")
+        opened = av.open(f"file:{path}", options=options, **TOLERANT)
         if opened.format.name == "image2" or opened.format.name.endswith("_pipe"):
             # Named or looking like a picture, but `live.pixels.pictures`, asked first, could not read it.
             opened.close()

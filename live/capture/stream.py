@@ -20,7 +20,7 @@ from live.errors import CaptureError, UsageError
 from live.values import Frame, Sound
 
 from .clock import MediaClock
-from .container import DECODER_OPTIONS, Container
+from .container import DECODER_OPTIONS, TOLERANT, Container
 from .contract import CaptureInfo, Wanted
 from .planes import Picture
 
@@ -68,7 +68,7 @@ def open(rest: str, wanted: Wanted) -> StreamCapture:
     # `from None` everywhere: FFmpeg's errors carry the whole address.
     try:
         timeout = (LISTENING_S if listening else OPENING_S, SILENCE_S)
-        opened = av.open(url, options=options, timeout=timeout, metadata_errors="replace")
+        opened = av.open(url, options=options, timeout=timeout, **TOLERANT)
         # Slices, not frames: frame threads hold back as many pictures as there are threads.
         container = Container(
             opened, format=wanted.format, threads="SLICE", forgiving=False, first_within_s=FIRST_PICTURE_S

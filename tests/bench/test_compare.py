@@ -29,4 +29,4 @@ def test_both_ways_deliver_and_the_report_holds_every_round(tmp_path, monkeypatc
 
 def test_the_mesh_has_nothing_to_be_compared_with():
     with pytest.raises(UsageError, match="compare a network"):
-        measure(load_preset("fast"), Wish())
+        measure(load_preset("fast", ["engine=mesh"]), Wish())

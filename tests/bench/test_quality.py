@@ -141,7 +141,7 @@ def folder(data, tmp_path_factory):
 
 def judged(folder, engine, frames, clip=SMALL):
     wish = Wish(folder, clips=(clip,), sources=SOURCES[:1], limit=frames, shapes=(0.0,))
-    preset = load_preset("fast", ["faces.masks=false"])
+    preset = load_preset("fast", ["engine=mesh", "faces.masks=false"])
     return measure(preset, wish, engines=lambda _: engine)["total"]["0"]
 
 
@@ -188,7 +188,7 @@ def test_pixels_changed_outside_the_declared_region_are_counted(folder):
 
 
 def test_the_whole_report_with_labels_and_a_sheet(folder, tmp_path):
-    preset = load_preset("fast")
+    preset = load_preset("fast", ["engine=mesh"])
     size = next(faces_data.clip_frames(folder / "clips" / SMALL, 1))[1].shape[1::-1]
     landmarks = np.stack([read_source(folder / "faces" / "portraits", SOURCES[0]).landmarks] * 2)
     landmarks[:, :, :2] += np.array(size) / 2 - landmarks[:, :, :2].mean(axis=1, keepdims=True)
@@ -253,7 +253,7 @@ def test_clips_without_one_clear_face_are_left_out_or_refused(folder, tmp_path):
     for _ in range(6):
         writer.write(np.full((240, 320, 3), 127, np.uint8))
     writer.release()
-    preset = load_preset("fast", ["faces.masks=false"])
+    preset = load_preset("fast", ["engine=mesh", "faces.masks=false"])
     wish = Wish(place, clips=("grey.avi", SMALL), sources=SOURCES[:1], limit=6, shapes=(0.0,))
     report = measure(preset, wish, engines=lambda _: Faithful())
     assert list(report["clips"]) == [SMALL]
@@ -277,7 +277,9 @@ def test_places_and_judges_are_looked_at_before_the_long_work(folder, tmp_path):
 
 
 def test_the_embedded_engine_makes_a_stranger_look_like_the_source(folder):
-    report = measure(load_preset("fast"), Wish(folder, clips=(SMALL,), sources=SOURCES[:1], limit=6, shapes=(0.0,)))
+    report = measure(
+        load_preset("fast", ["engine=mesh"]), Wish(folder, clips=(SMALL,), sources=SOURCES[:1], limit=6, shapes=(0.0,))
+    )
     found = report["total"]["0"]
     assert found["nearer_percent"] == 100
     assert found["to_source"] > 0.3

@@ -224,6 +224,14 @@ def test_container_metadata_is_kept(tmp_path: Path) -> None:
     assert "major_brand" not in media
 
 
+def test_metadata_that_is_no_text_is_made_some(tmp_path: Path) -> None:
+    path = write_h264(tmp_path / "a.mp4", metadata={"title": "Anna and Bruno"})
+    path.write_bytes(path.read_bytes().replace(b"Anna and", b"\xff\xfe and"))
+    media = file.open(str(path), FAST).info.media
+    assert media["title"].endswith(" and Bruno")
+    assert media["title"].encode("utf-8")
+
+
 def test_missing_file_names_similar_ones(tmp_path: Path) -> None:
     write_h264(tmp_path / "holiday.mp4", 2)
     with pytest.raises(UsageError, match=r"there is no file .*holyday\.mp4; in that folder is holiday\.mp4"):

@@ -29,7 +29,7 @@ from live.swap.device.pipeline import DevicePipeline
 from live.swap.pipeline import Pipeline
 from live.values import Kind, PixelFormat, Settings
 
-PRESET = load_preset("balanced", ["swap.crossfade_s=0"])
+PRESET = load_preset("balanced", ["engine=mesh", "swap.crossfade_s=0"])
 WIDTH, HEIGHT, FPS = 640, 360, 30
 
 
@@ -249,7 +249,7 @@ def test_two_sessions_at_once_each_get_their_own_face(engine, pictures, source):
 
 
 def test_a_card_that_takes_one_face_at_a_time_swaps_all_of_them(pictures, source):
-    engine = build_device_engine(load_preset("balanced", ["faces.most=1"]), "cpu")
+    engine = build_device_engine(load_preset("balanced", ["engine=mesh", "faces.most=1"]), "cpu")
     engine.prepare(source)
     pipeline = DevicePipeline(build_tracker(PRESET), engine, Watch(Rules()), Meter())
     swapped = run(pipeline, [pair_of(picture) for picture in pictures[:3]], Settings(source=source))
@@ -298,7 +298,7 @@ def test_consecutive_frames_of_a_file_share_a_batch_and_come_out_as_one_by_one(s
 def test_a_steady_frame_neither_waits_for_the_device_nor_allocates(pictures, source):
     first = frame_of(pictures[0], 0)
     kind = Kind(first.format, first.colour, first.width_px, first.height_px)
-    engine = build_device_engine(load_preset("balanced", ["faces.most=1"]), "cuda", kind)
+    engine = build_device_engine(load_preset("balanced", ["engine=mesh", "faces.most=1"]), "cuda", kind)
     engine.prepare(source)
     pipeline = DevicePipeline(build_tracker(PRESET), engine, Watch(Rules()), Meter())
     settings, still = Settings(source=source), pictures[0]
