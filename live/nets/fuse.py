@@ -1,8 +1,9 @@
 """Exporters write one idea as many nodes; here the ideas are found again.
 
 Instance and layer norms written out, group norms laid out as instance norms, StyleGAN2's convolutions whose weights are
-made while running, blurs of single channels, blends. What replaces them computes the same with float32 statistics,
-fewer passes over the picture, and one plain convolution for all rows. A chain that differs in any way stays as it is.
+made while running, blurs of single channels, blends, style layers of one input. What replaces them computes the same
+with float32 statistics, fewer passes over the picture, and one plain convolution for all rows. A chain that differs in
+any way stays as it is.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from live.nets.chains import Chains
+from live.nets.fuse_gemms import join_gemms
 from live.nets.fuse_pointwise import find_blend, find_gain, find_multiply_add, find_swish
 from live.nets.fuse_styled import find_blur, find_modulated
 from live.nets.graph import Graph, Node
@@ -39,7 +41,7 @@ def fuse(graph: Graph) -> Graph:
             if chains.alive(node):
                 finder(chains, node)
         graph = chains.result()
-    return graph
+    return join_gemms(graph)
 
 
 def find_standardise(chains: Chains, node: Node) -> bool:

@@ -127,3 +127,46 @@ def test_a_blend_whose_rest_does_not_begin_with_one_stays(tmp_path: Path) -> Non
 def test_a_product_read_twice_is_not_taken_into_a_sum(tmp_path: Path) -> None:
     nodes = [N("Mul", ["x", "wide"], ["p"]), N("Add", ["p", "lines"], ["s"]), N("Sub", ["s", "p"], ["y"])]
     check(tmp_path / "a.onnx", nodes, "live.MultiplyAdd")
+
+
+def style_layers(*others: Any) -> list[Any]:
+    return [
+        N("Gemm", ["s", "one_weight", "one_bias"], ["gain"], transB=1),
+        N("Gemm", ["s", "two_weight", "two_bias"], ["shift"], alpha=0.5, beta=2.0),
+        N("Unsqueeze", ["gain", "last"], ["gains"]),
+        N("Unsqueeze", ["shift", "last"], ["shifts"]),
+        N("Mul", ["x", "gains"], ["scaled"]),
+        N("Add", ["scaled", "shifts"], ["y"]),
+        *others,
+    ]
+
+
+def test_style_layers_of_one_input_become_one_product(tmp_path: Path) -> None:
+    weights = {
+        "one_weight": f(4, 7), "one_bias": f(4), "two_weight": f(7, 4), "two_bias": f(1, 4), "bare": f(7, 4),
+        "last": np.array([2, 3], np.int64),
+    }  # fmt: skip
+    nodes = style_layers(N("Gemm", ["s", "bare"], ["z"]))
+    inputs = [info("x", [None, 4, 5, 6]), info("s", [None, 7])]
+    save(tmp_path / "a.onnx", nodes, inputs, [info("y", [None, 4, 5, 6]), info("z", [None, 4])], weights)
+    for rows in (1, 3):
+        given = {"x": f(rows, 4, 5, 6), "s": f(rows, 7)}
+        got = load_module(tmp_path / "a.onnx")(*(torch.from_numpy(array) for array in given.values()))
+        for mine, theirs in zip(got, row_by_row(tmp_path / "a.onnx", given)):
+            assert distance(mine.numpy(), theirs) < 1e-5
+    ops = [node.op for node in prepare(read_graph(tmp_path / "a.onnx")).nodes]
+    assert ops.count("Gemm") == 2, "the one that adds nothing stays by itself"
+    assert ops.count("Split") == 1
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_an_instance_norm_that_scales_nothing_takes_no_lines(tmp_path: Path, plain: bool) -> None:
+    weights = {"gain": np.ones(4, np.float32), "shift": np.zeros(4, np.float32)}
+    if not plain:
+        weights["shift"][2] = 0.5
+    nodes = [N("InstanceNormalization", ["x", "gain", "shift"], ["y"])]
+    save(tmp_path / "a.onnx", nodes, [info("x", [None, 4, 5, 6])], [info("y", [None, 4, 5, 6])], weights)
+    module, given = load_module(tmp_path / "a.onnx"), f(2, 4, 5, 6)
+    got = module(torch.from_numpy(given))[0].numpy()
+    assert distance(got, row_by_row(tmp_path / "a.onnx", {"x": given})[0]) < 1e-5
+    assert len(list(module.parameters())) == (0 if plain else 2)
