@@ -40,7 +40,7 @@ format: $(BIN)/.dev  ## ruff, in place
 
 types: $(BIN)/.dev  ## mypy, strict on live/
 	$(BIN)/mypy
-	$(BIN)/mypy tools/release_check.py
+	$(BIN)/mypy tools/*.py
 
 check: lint types test  ## everything CI runs
 

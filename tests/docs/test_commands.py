@@ -37,7 +37,7 @@ NOT_RUN = {
     r"docker (compose|run|build)\b": "no container engine in tests; docker/replay.py runs what the files say",
     r"srt-live-transmit": "another program",
     r"pip (un)?install": "would change the environment of the tests; extras are checked below",
-    r"python -m tests\.": "measures for minutes",
+    r"python (-m tests\.|tools/measure_card)": "measures for minutes",
 }
 PARSED = {
     r"\b(NAME|DIR|FILE|DEVICE|ADDRESS)\b": "stands for something of the reader's",
