@@ -73,7 +73,7 @@ def start_screen(monkeypatch: pytest.MonkeyPatch) -> Callable[[], object]:
     if shutil.which("Xvfb") is None:
         pytest.skip("needs Xvfb")
     read_end, write_end = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write_end), "-screen", "0", "160x120x24", "-nolisten", "tcp"]
+    command = ["Xvfb", "-displayfd", str(write_end), "-screen", "0", "160x120x24", "-nolisten", "tcp", "-noreset"]
     server = subprocess.Popen(command, pass_fds=[write_end], stderr=subprocess.DEVNULL)
     os.close(write_end)
     with os.fdopen(read_end) as pipe:
