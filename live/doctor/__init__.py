@@ -27,6 +27,7 @@ def findings() -> list[Finding]:
         machine.cameras(),
         *virtual_camera(),
         machine.window(),
+        machine.streams(),
         *backends.judge(devices.look(), devices.variants()),
     ]
 

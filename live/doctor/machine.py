@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import sys
 
 from live import __version__
@@ -54,6 +55,14 @@ def cameras() -> Finding:
     if names:
         return Finding("camera", True, ", ".join(names))
     return Finding("camera", False, "none found; the demo person stands in", ("# plug one in, then:", "live devices"))
+
+
+def streams() -> Finding:
+    """What servers can be reached. PyAV's wheels carry no SRT; another program turns it into UDP and back."""
+    text = "RTMP, RTSP, UDP and TCP, in and out; HTTP in; SRT through srt-live-transmit"
+    if shutil.which("srt-live-transmit"):
+        return Finding("streams", True, f"{text}, which is here")
+    return Finding("streams", True, text, ("# for SRT, on Debian and Ubuntu:", "sudo apt install srt-tools"))
 
 
 def window() -> Finding:
