@@ -97,7 +97,7 @@ def build(root: Path, folder: Path) -> tuple[Path, Path]:
 
 def files_of(root: Path) -> list[str]:
     """The files of a release, relative: what git knows and, said aloud, what it would add. Raises: CheckError."""
-    ask = ["git", "-C", str(root), "ls-files", "-z", "--exclude-standard"]
+    ask = ["git", "-c", f"safe.directory={root}", "-C", str(root), "ls-files", "-z", "--exclude-standard"]
     try:
         known, new = (said([*ask, kind], root).split("\0") for kind in ("--cached", "--others"))
     except CheckError:
