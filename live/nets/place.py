@@ -28,23 +28,26 @@ MOST_SHAPES = 64
 class Fork:
     """Work beside the main line of a step, on a stream of its own: two chains of small kernels then run side by side.
 
-    One fork and one join per step. What `work` reads has to be kept until the join.
+    What `work` reads has to be kept until the join.
     """
 
     def __init__(self, place: Place) -> None:
         self._stream = place.stream()
+        self._begun = False
 
     def run(self, work: Callable[[], Made]) -> Made:
         """Queue work that may begin as soon as all that is queued so far is done."""
         if self._stream is None:
             return work()
+        self._begun = True
         self._stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._stream):
             return work()
 
     def join(self) -> None:
         """What is queued from now on waits for it."""
-        if self._stream is not None:
+        if self._begun:  # a graph may not wait for a stream that it has not forked
+            self._begun = False
             torch.cuda.current_stream().wait_stream(self._stream)
 
 

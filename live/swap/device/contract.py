@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from torch import Tensor
 
@@ -11,6 +11,16 @@ from live.faces.device_look import Where
 from live.nets.packing import Field, Rows
 from live.pixels.device import Pyramid
 from live.values import FULL, Floats, Quality, Settings, SourceFace
+
+Made = TypeVar("Made")
+
+
+class Beside(Protocol):
+    """Runs something beside the main line; what it reads has to be kept until the join."""
+
+    def __call__(self, work: Callable[[], Made], /) -> Made:
+        """Return what `work` makes."""
+        ...
 
 
 class Target(NamedTuple):
@@ -34,8 +44,10 @@ class Target(NamedTuple):
     """Whether the masker looked."""
     where: Where
     """Which track each row belongs to."""
+    beside: Beside
+    """Where `mask` and `matrix` are made, and more may be: beside what follows, or at once."""
     join: Callable[[], None]
-    """To be called once before `mask` and `matrix` are read: they are made beside."""
+    """To be called once before what was made beside is read elsewhere."""
 
 
 class Wanted(NamedTuple):

@@ -198,9 +198,12 @@ class NetworkWear:
         sampler, shown = target.pyramid.sampler, given["shown"]
         matrices, usable = self._fit(target.landmarks[:, self._five, :2])
         back = inverted(matrices)
+        whole, shares = target.beside(lambda: self._mask(target, matrices, back))
         patches = target.pyramid.cut(back, self._side_px, border=True).round()
         pictures, masks, fine = self._swapped(patches, given.get("identity"))
-        shares, open_share = self._mask(target, matrices, back, masks)
+        target.join()
+        shares = shares if masks is None else shares * masks
+        open_share = torch.where(whole < 1, 0, shares.sum(dim=(1, 2, 3)) / whole.clamp(min=1))
         pictures = self._toned(pictures, patches, shares, target)
         faded = (shares * (255 * shown)[:, None, None, None]).round()
         laid = sampler.put_back(torch.cat([pictures, faded], dim=1), matrices)
@@ -222,18 +225,15 @@ class NetworkWear:
         gathered = None if masks is None else patch.gathered(masks, times)
         return patch.gathered(pictures, times), gathered, fine.reshape(-1, times * times).all(dim=1)
 
-    def _mask(self, target: Target, matrices: Tensor, back: Tensor, masks: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return where the swap shows (N, 1, s, s) 0..1, and how much of the face that is (N,)."""
+    def _mask(self, target: Target, matrices: Tensor, back: Tensor) -> tuple[Tensor, Tensor]:
+        """Return how large the faces are (N,) px, and where nothing covers them (N, 1, s, s) 0..1."""
         inside = self._outline(patch.moved(target.landmarks[:, :VERTICES, :2], matrices))
         shares = torch.minimum(self._box, inside)
         whole = shares.sum(dim=(1, 2, 3))
-        if masks is not None:
-            shares = shares * masks
-        target.join()
         if target.masked:
             onward = composed(target.matrix, back)
             shares = shares * patch.seen(target.mask, onward, self._side_px, target.pyramid.sampler)
-        return shares, torch.where(whole < 1, 0, shares.sum(dim=(1, 2, 3)) / whole.clamp(min=1))
+        return whole, shares
 
     def _toned(self, pictures: Tensor, patches: Tensor, shares: Tensor, target: Target) -> Tensor:
         """Pictures in the targets' colours, steady over time."""

@@ -6,7 +6,7 @@ host's side is in pipeline.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -15,9 +15,9 @@ from live.faces.device_look import POINTS, Cover, Look, Where
 from live.faces.landmarker import SIDE_PX as LOOK_PX
 from live.faces.masker import SIDE_PX as MASK_PX
 from live.nets.packing import Field, Rows
-from live.nets.place import Fork, Place
+from live.nets.place import Fork, Made, Place
 from live.pixels.device import Converter, Layout, Pyramid, Sampler
-from live.swap.device.contract import Target, Wear
+from live.swap.device.contract import Beside, Target, Wear
 
 ABOUT = (
     Field("extent", (2,)),
@@ -78,12 +78,13 @@ class SwapStep:
         picture = self._convert.bgr_of(given) * inside
         pyramid = self._sampler.pyramid(picture)
         looked = self._look(pyramid, where)
-        masks, matrices = self._masks(pyramid, looked.smooth, where)
-        join = self._fork.join if self._fork is not None else _nothing
+        beside, join = (self._fork.run, self._fork.join) if self._fork is not None else (_at_once, _nothing)
+        masks, matrices = self._masks(pyramid, looked.smooth, where, beside)
         offset = torch.cat([where.corner, torch.zeros_like(where.corner[:, :1])], dim=1)
         landmarks = looked.smooth - offset[:, None]
         masked = self._cover is not None
-        target = Target(picture, pyramid, given["extent"], inside, landmarks, masks, matrices, masked, where, join)
+        extent = given["extent"]
+        target = Target(picture, pyramid, extent, inside, landmarks, masks, matrices, masked, where, beside, join)
         dressed = self._wear(target, given, self._variant)
         sound = dressed.ok & (looked.score > 0)
         alpha = torch.where(sound[:, None, None, None], dressed.alpha, 0)
@@ -102,12 +103,10 @@ class SwapStep:
         within = (self._pixel < extent[..., None]).float()  # (N, 2, S)
         return within[:, :1, :, None] * within[:, 1:, None, :]
 
-    def _masks(self, pyramid: Pyramid, landmarks: Tensor, where: Where) -> tuple[Tensor, Tensor]:
+    def _masks(self, pyramid: Pyramid, landmarks: Tensor, where: Where, beside: Beside) -> tuple[Tensor, Tensor]:
         cover = self._cover
-        if cover is not None and self._fork is not None:
-            return self._fork.run(lambda: cover(pyramid, landmarks, where))
         if cover is not None:
-            return cover(pyramid, landmarks, where)
+            return beside(lambda: cover(pyramid, landmarks, where))
         masks = landmarks.new_ones(len(landmarks), MASK_PX, MASK_PX)
         return masks, landmarks.new_zeros(len(landmarks), 2, 3)
 
@@ -145,6 +144,10 @@ class DetectStep:
         """Boxes (N, K, 4), scores (N, K) and points (N, K, 5, 2) in px of the thumbnail."""
         boxes, scores, points = self._network(given["image"])
         return {"boxes": boxes, "scores": scores, "points": points}
+
+
+def _at_once(work: Callable[[], Made]) -> Made:
+    return work()
 
 
 def _nothing() -> None:

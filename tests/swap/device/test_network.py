@@ -68,7 +68,9 @@ def target_of(wear, jobs, fresh=True):
     landmarks = torch.from_numpy(np.stack([job.landmarks for job in jobs])).float()
     masked = any(job.visible is not None for job in jobs)
     pyramid = Sampler(side, wear.patches_px).pyramid(picture)
-    return Target(picture, pyramid, extent, inside, landmarks, mask, matrix, masked, where, lambda: None)
+    return Target(
+        picture, pyramid, extent, inside, landmarks, mask, matrix, masked, where, lambda work: work(), lambda: None
+    )
 
 
 def shown(wear, jobs):

@@ -315,6 +315,18 @@ def test_a_steady_frame_neither_waits_for_the_device_nor_allocates(pictures, sou
     assert torch.cuda.memory_stats()["allocation.all.allocated"] == before
 
 
+@pytest.mark.gpu
+def test_a_preset_without_masks_is_captured_too(pictures, source):
+    first = frame_of(pictures[0], 0)
+    kind = Kind(first.format, first.colour, first.width_px, first.height_px)
+    bare = load_preset("balanced", ["engine=mesh", "faces.most=1", "faces.masks=false"])
+    engine = build_device_engine(bare, "cuda", kind)
+    engine.prepare(source)
+    pipeline = DevicePipeline(build_tracker(bare), engine, Watch(Rules()), Meter())
+    found = run(pipeline, [pictures[0]] * 4, Settings(source=source))
+    assert found[-1].proof.swapped
+
+
 def pair_of(picture):
     """The demo person twice, side by side."""
     half = picture[:, WIDTH // 4 : 3 * WIDTH // 4]
