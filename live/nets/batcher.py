@@ -10,8 +10,9 @@ import threading
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
-from live.nets.lines import BUCKETS, STALLED_S, Line, Step, Ticket
+from live.nets.lines import BUCKETS, Line, Step
 from live.nets.place import Place
+from live.nets.tickets import STALLED_S, Ticket
 
 
 class Batcher:

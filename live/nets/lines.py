@@ -20,6 +20,7 @@ from torch import Tensor
 from live.errors import LiveError
 from live.nets.packing import Field, Packing, Rows
 from live.nets.place import Place
+from live.nets.tickets import Batch, Ticket
 
 BUCKETS = (1, 2, 4, 8)
 """Rows of the graphs; a batch runs in the smallest that holds it."""
@@ -29,8 +30,6 @@ MOST_UNDER_WAY = 8
 """More of them, without graphs, are made when sessions send again what a frame missed, or do not fit one batch."""
 WAIT_S = 0.002
 """So long the first of several sessions waits for rows of the others."""
-STALLED_S = 5.0
-"""A batch that takes longer never comes."""
 
 
 class Step(Protocol):
@@ -72,79 +71,6 @@ class _Slot:
     computed: Any
     downloaded: Any
     runs: dict[int, Callable[[], None]] = field(default_factory=dict)
-
-
-class Ticket:
-    """Some rows of a batch. Fill `rows`, then `commit`, then `result`, then `release`."""
-
-    def __init__(self, batch: Batch, first: int, count: int) -> None:
-        self._batch, self._part = batch, slice(first, first + count)
-        self.rows: Rows = {name: rows[self._part] for name, rows in batch.line.arrays_in[batch.slot].items()}
-        """(count, ...) pinned memory, to be filled."""
-        self._committed = self._released = False
-
-    def commit(self) -> None:
-        """The rows are filled; the batch leaves as soon as it need not wait for others."""
-        self._committed = True
-        self._batch.line.commit(self._batch)
-
-    def result(self, timeout_s: float = STALLED_S) -> Rows:
-        """Wait for the rows that came back, (count, ...): valid until `release`.
-
-        Raises: DeviceError when the device failed or nothing came in time.
-        """
-        batch = self._batch
-        batch.line.leave(batch, timeout_s)
-        return {name: rows[self._part] for name, rows in batch.line.arrays_out[batch.slot].items()}
-
-    def after(self, earlier: Ticket, number: int) -> int:
-        """Return the row of this batch that holds row `number` of an earlier ticket, -1 where that is another batch,
-        which then waits for nobody any more: what it remembers has to be there first. Before `commit`.
-        """
-        if earlier._batch is self._batch:
-            return earlier._part.start + number
-        earlier._batch.line.hurry(earlier._batch)
-        return -1
-
-    def row(self, number: int) -> Rows:
-        """Row `number` of the whole batch, as `after` counts, to be filled. Before `commit`."""
-        batch = self._batch
-        return {name: rows[number : number + 1] for name, rows in batch.line.arrays_in[batch.slot].items()}
-
-    def device_s(self) -> float:
-        """From the beginning of the upload to the end of the download, told by the device; 0 on the CPU. After
-        `result`.
-        """
-        return self._batch.line.device_s(self._batch)
-
-    def release(self) -> None:
-        """Give the rows back; the ticket is used up. Rows that were never committed stand for nobody."""
-        if self._released:
-            return
-        self._released = True
-        if not self._committed:
-            self._batch.line.step.blank(self.rows)
-            self.commit()
-        self._batch.line.release(self._batch)
-
-
-@dataclass(eq=False)
-class Batch:
-    """Rows that travel together."""
-
-    line: Line
-    slot: int
-    deadline_s: float
-    together: int
-    """With so many tickets it waits for no more."""
-    reserved: int = 0
-    """Rows."""
-    tickets: int = 0
-    committed: int = 0
-    """Tickets whose rows are filled."""
-    released: int = 0
-    launched: threading.Event = field(default_factory=threading.Event)
-    error: Exception | None = None
 
 
 class Line:

@@ -20,7 +20,7 @@ from live.faces.choosing import Chooser
 from live.faces.landmarker import MARGIN, MESH_POINTS
 from live.faces.tracker import Found, Overview, Track, Tracker
 from live.meter import Meter
-from live.nets.lines import Ticket
+from live.nets.tickets import Ticket
 from live.pixels.device import parts_of, slot_px
 from live.privacy import Rectangle, Seen, Watch
 from live.swap.device.contract import Wanted
