@@ -161,8 +161,8 @@ class Rig:
 
 
 def measure(preset: Preset, wish: Wish) -> dict[str, Any]:
-    """Measure everything; three minutes, mostly for the asking. Raises: LiveError."""
-    rig = Rig(preset, wish)
+    """Measure everything; three minutes, mostly for the asking. A clip starts over at its end. Raises: LiveError."""
+    rig = Rig(preset.model_copy(update={"capture": preset.capture.model_copy(update={"loop": True})}), wish)
     rig.start()
     try:
         report: dict[str, Any] = {"fps": rig.session.capture.info.fps}

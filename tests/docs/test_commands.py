@@ -41,13 +41,13 @@ NOT_RUN = {
 }
 PARSED = {
     r"\b(NAME|DIR|FILE|DEVICE|ADDRESS)\b": "stands for something of the reader's",
-    r"live bench (faces|quality)": "needs labelled material and minutes; tests/bench runs the same measurement",
-    r"live bench (precision|twins|camera|control|compare)": "minutes, or a device; tests/bench runs the measurement",
-    r"live models pull": "fetches from the network; tests/nets runs it against a server of its own",
+    r"live bench twins": "writes 1.5 GB; tests/bench writes narrow ones",
     r"\?listen": "waits a minute for a sender; tests/capture runs it",
 }
 REFUSED = {
-    r"virtualcam": r"virtual camera|camera\.local",
+    r"virtualcam|bench camera": r"virtual camera|camera\.local",
+    r"bench compare$": r"compare a network",
+    r"models pull": r"is here|licence|nothing was fetched",
     r"output window": r"window|screen",
     r"input (camera|rtsp|rtmp|/dev)": r"camera|cannot be opened|sent no video|nothing listens|no such",
     r"output (rtmp|rtsp)": r"cannot stream to",
@@ -59,6 +59,8 @@ REFUSED = {
 SHORT = {
     r"live bench speed .*--input": ["--seconds", "0.5"],
     r"live bench speed": ["--seconds", "0.3", "--size", "320x180"],
+    r"live bench control": ["--presses", "1", "--switches", "1", "--asking", "0.2"],
+    r"live bench precision": ["--budget", "1", "--networks", "masker", "--batch", "1", "--modes", "fp32"],
     r"live bench step": ["--slots", "256", "--faces", "1"],
 }
 """What makes them quick; the last one given counts."""
