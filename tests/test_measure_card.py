@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from live.cli import parser
 from live.config import load_preset
+from tools import measure_card
 
 
-@pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    path = Path(__file__).parent.parent / "tools/measure_card.py"
-    spec = importlib.util.spec_from_file_location("measure_card", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_every_measurement_is_a_command_with_keys_that_exist(tool: ModuleType) -> None:
-    found = list(tool.measurements("cuda"))
+def test_every_measurement_is_a_command_with_keys_that_exist() -> None:
+    found = list(measure_card.measurements("cuda"))
     assert found[0].name == "tests"
     assert len({each.name for each in found}) == len(found)
     for each in found[1:]:
@@ -35,16 +22,16 @@ def test_every_measurement_is_a_command_with_keys_that_exist(tool: ModuleType) -
 
 
 def test_what_fails_is_told_and_the_next_one_begins(
-    tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     jobs = [
-        tool.Measurement("broken", ("-c", "raise SystemExit(3)"), 60),
-        tool.Measurement("endless", ("-c", "while True: pass"), 0.5, report=False),
-        tool.Measurement("good", ("-c", "import sys; open(sys.argv[2], 'w').write('{}')"), 60),
+        measure_card.Measurement("broken", ("-c", "raise SystemExit(3)"), 60),
+        measure_card.Measurement("endless", ("-c", "while True: pass"), 0.5, report=False),
+        measure_card.Measurement("good", ("-c", "import sys; open(sys.argv[2], 'w').write('{}')"), 60),
     ]
-    monkeypatch.setattr(tool, "measurements", lambda device: jobs)
+    monkeypatch.setattr(measure_card, "measurements", lambda device: jobs)
     monkeypatch.setattr(sys, "argv", ["measure_card.py", "--out", str(tmp_path / "out"), "--models", str(tmp_path)])
-    assert tool.main() == 1
+    assert measure_card.main() == 1
     told = capsys.readouterr().out
     assert "FAILED with 3, see broken.txt" in told
     assert "cut: its time is over" in told

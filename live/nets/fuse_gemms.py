@@ -6,6 +6,7 @@ A network that is told of a source face has one such layer per block, each too s
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,10 +18,11 @@ from live.nets.graph import Graph, Node
 
 def join_gemms(graph: Graph) -> Graph:
     """Compute products of one input with several weights as one product. Returns: a graph that computes the same."""
-    groups: dict[tuple[str, bool], list[Node]] = defaultdict(list)
+    groups: dict[tuple[str, int, bool], list[Node]] = defaultdict(list)
     for node in graph.nodes:
         if _joins(graph, node):
-            groups[node.inputs[0], len(node.inputs) > 2].append(node)
+            _, rows = _size(graph.weights, node)
+            groups[node.inputs[0], rows, len(node.inputs) > 2].append(node)
     first: dict[str, list[Node]] = {group[0].name: group for group in groups.values() if len(group) > 1}
     gone = {node.name for group in first.values() for node in group}
     weights: dict[str, Any] = dict(graph.weights)
@@ -37,7 +39,18 @@ def _joins(graph: Graph, node: Node) -> bool:
     """Whether a node multiplies something of the run with a weight, and adds at most a weight."""
     if node.op != "Gemm" or node.inputs[0] in graph.weights or node.attributes.get("transA", 0):
         return False
-    return len(node.inputs) in (2, 3) and all(name in graph.weights for name in node.inputs[1:])
+    if len(node.inputs) not in (2, 3) or not all(name in graph.weights for name in node.inputs[1:]):
+        return False
+    if graph.weights[node.inputs[1]].ndim != 2:  # broken; whoever runs it says so
+        return False
+    columns, _ = _size(graph.weights, node)
+    return len(node.inputs) == 2 or graph.weights[node.inputs[2]].size in (1, columns)
+
+
+def _size(weights: Mapping[str, Any], node: Node) -> tuple[int, int]:
+    """Columns and rows of a product's weight."""
+    size = weights[node.inputs[1]].shape
+    return (size[0], size[1]) if node.attributes.get("transB", 0) else (size[1], size[0])
 
 
 def _joined(group: list[Node], weights: dict[str, Any]) -> tuple[Node, Node]:

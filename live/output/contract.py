@@ -10,6 +10,13 @@ from typing import Any, Protocol
 
 from live.values import Colour, Frame, PixelFormat, Sound
 
+COLOUR_TAGS = {"bt601": (6, 6, 6), "bt709": (1, 1, 1)}
+"""Matrix -> H.273 code points of matrix, primaries and transfer (6: SMPTE 170M). Untagged, programs guess."""
+SMALLEST_PX, LARGEST_PX = 16, 8192
+"""Sides of pictures that cameras and streams have."""
+FPS = 30.0
+"""Rate at which a live picture is repeated when the input names none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Format:
@@ -26,6 +33,16 @@ class Format:
     sound: Any = None
     """`av.AudioStream` to use as template for sound, or None."""
     media: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def even_px(self) -> tuple[int, int]:
+        """Width and height without an odd last column or row, which cameras and 4:2:0 do not have."""
+        return self.width_px - self.width_px % 2, self.height_px - self.height_px % 2
+
+    @property
+    def repeat_fps(self) -> float:
+        """The rate at which the last picture is repeated while none comes."""
+        return self.fps if 1 <= self.fps <= 240 else FPS
 
 
 class Output(Protocol):

@@ -24,7 +24,7 @@ import av
 
 from live import __version__
 from live.errors import OutputError, UsageError
-from live.output.contract import Format
+from live.output.contract import COLOUR_TAGS, Format
 from live.output.disk import DiskFile
 from live.output.picture import LOSSLESS, encoder_picture, even
 from live.output.soundtrack import CopiedSound, TurnedSound, add_soundtrack
@@ -44,8 +44,6 @@ MUXING = {
     "mov": {"movflags": "hybrid_fragmented+delay_moov+default_base_moof+frag_keyframe", "frag_duration": "1000000"},
     "matroska": {"cluster_time_limit": "1000"},
 }
-COLOUR_TAGS = {"bt601": (6, 6, 6), "bt709": (1, 1, 1)}
-"""Matrix -> H.273 code points of matrix, primaries and transfer (6: SMPTE 170M)."""
 RGB_TAGS = (0, 1, 13)
 """BGR pictures are sRGB."""
 EARLY_PACKETS = 512

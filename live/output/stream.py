@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from live.addresses import without_key
 from live.errors import OutputError, UsageError
 from live.output.child import Child
-from live.output.contract import Format
+from live.output.contract import LARGEST_PX, SMALLEST_PX, Format
 from live.output.fitting import fitted
 from live.output.kept import Kept
 from live.output.timeline import Timeline
@@ -37,9 +37,6 @@ CONTAINERS = {
 }
 """Kind of address -> FFmpeg's container."""
 ALLOWED = "rtmp(s)://server/app/key, rtsp(s)://server/path, udp://server:port, tcp://server:port"
-SMALLEST_PX, LARGEST_PX = 16, 8192
-FPS = 30.0
-"""Rate at which the last picture is repeated when the input names none."""
 LEAST_KBPS, MOST_KBPS = 100, 100_000
 BITS_PER_PIXEL = 0.1
 """Of H.264 for a talking head: 2.8 Mbit/s at 720p30, 6.2 at 1080p30."""
@@ -84,8 +81,7 @@ class StreamOutput:
 
     def __init__(self, url: str, container: str, kbps: int | None, format: Format) -> None:
         self.name = f"stream {without_key(url)}"
-        self._size = (format.width_px - format.width_px % 2, format.height_px - format.height_px % 2)
-        fps = format.fps if 1 <= format.fps <= 240 else FPS
+        self._size, fps = format.even_px, format.repeat_fps
         wanted = self._size[0] * self._size[1] * fps * BITS_PER_PIXEL / 1000
         self._settings = {
             "url": url,

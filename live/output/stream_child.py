@@ -18,6 +18,7 @@ from typing import Any
 import av
 import numpy as np
 
+from live.output.contract import COLOUR_TAGS
 from live.output.parent import Parent
 from live.output.projector import Projector, run
 from live.output.soundtrack import TurnedSound
@@ -37,8 +38,6 @@ OPTIONS = {
     "rtsp": {"rtsp_transport": "tcp"},
     "mpegts": {"mpegts_flags": "resend_headers", "pat_period": "0.5"},
 }
-COLOUR_TAGS = {"bt601": (6, 6, 6), "bt709": (1, 1, 1)}
-"""Matrix -> H.273 code points of matrix, primaries and transfer. Untagged, programs guess and red turns orange."""
 
 
 class Broadcast:

@@ -20,7 +20,7 @@ import cv2
 from live.errors import LiveError, OutputError, UsageError
 from live.output import loopback
 from live.output.child import Child
-from live.output.contract import Format
+from live.output.contract import LARGEST_PX, SMALLEST_PX, Format
 from live.output.fitting import fitted
 from live.output.kept import Kept
 from live.values import Frame, PixelFormat, Sound
@@ -28,9 +28,6 @@ from live.values import Frame, PixelFormat, Sound
 log = logging.getLogger(__name__)
 
 CHILD = "live.output.virtualcam_child"
-FPS = 30.0
-"""Rate at which the last picture is repeated when the input names none."""
-SMALLEST_PX, LARGEST_PX = 16, 8192
 LOAD = "sudo modprobe v4l2loopback video_nr=10 card_label=live exclusive_caps=1"
 
 
@@ -103,8 +100,7 @@ class VirtualCamera:
 
     def __init__(self, device: str | None, kind: Kind, format: Format) -> None:
         self._kind = kind
-        self._size = (format.width_px - format.width_px % 2, format.height_px - format.height_px % 2)
-        self._fps = format.fps if 1 <= format.fps <= 240 else FPS
+        self._size, self._fps = format.even_px, format.repeat_fps
         self._kept = Kept(lambda: self._started(device), lambda: self._started(self.device, self._label))
         assert self._kept.child is not None
         self.device = str(self._kept.child.opened["device"])

@@ -12,13 +12,11 @@ import sys
 
 from live.errors import OutputError, UsageError
 from live.output.child import Child
-from live.output.contract import Format
+from live.output.contract import LARGEST_PX, SMALLEST_PX, Format
 from live.pixels.host import convert, fit
 from live.values import Frame, PixelFormat, Sound
 
 CHILD = "live.output.window_child"
-LARGEST_PX = 8192
-SMALLEST_PX = 16
 
 
 def open(rest: str, format: Format) -> Window:

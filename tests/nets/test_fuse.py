@@ -10,6 +10,7 @@ import pytest
 import torch
 from onnx import helper
 
+from live.errors import ModelError
 from live.nets.torch_graph import load_module, prepare, read_graph
 from tests.nets.networks import distance, info, row_by_row, save
 
@@ -157,6 +158,18 @@ def test_style_layers_of_one_input_become_one_product(tmp_path: Path) -> None:
     ops = [node.op for node in prepare(read_graph(tmp_path / "a.onnx")).nodes]
     assert ops.count("Gemm") == 2, "the one that adds nothing stays by itself"
     assert ops.count("Split") == 1
+
+
+@pytest.mark.parametrize("odd", [{"bias": f(3, 4)}, {"weight": f(7)}, {"weight": f(5, 4)}])
+def test_products_that_do_not_fit_stay_as_they_are_and_end_with_one_line(tmp_path: Path, odd: dict[str, Any]) -> None:
+    weights = {"weight": f(7, 4), "bias": f(4), "other": f(7, 4), "more": f(4)} | odd
+    nodes = [N("Gemm", ["s", "other", "more"], ["y"]), N("Gemm", ["s", "weight", "bias"], ["z"])]
+    outputs = [info("y", [None, 4]), info("z", [None, 4])]
+    save(tmp_path / "a.onnx", nodes, [info("s", [None, 7])], outputs, weights)
+    assert [node.op for node in prepare(read_graph(tmp_path / "a.onnx")).nodes] == ["Gemm", "Gemm"]
+    with pytest.raises(ModelError) as error:
+        load_module(tmp_path / "a.onnx")(torch.zeros(1, 7))
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("plain", [True, False])
