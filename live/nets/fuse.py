@@ -1,7 +1,7 @@
 """Exporters write one idea as many nodes; here the ideas are found again.
 
 Instance and layer norms written out, group norms laid out as instance norms, StyleGAN2's convolutions whose weights are
-made while running, blurs of single channels, blends, style layers of one input. What replaces them computes the same
+made while running, blurs of single channels, blends, layers of one input. What replaces them computes the same
 with float32 statistics, fewer passes over the picture, and one plain convolution for all rows. A chain that differs in
 any way stays as it is.
 """
@@ -13,8 +13,15 @@ from collections.abc import Callable
 import numpy as np
 
 from live.nets.chains import Chains
-from live.nets.fuse_gemms import join_gemms
-from live.nets.fuse_pointwise import find_blend, find_gain, find_multiply_add, find_swish
+from live.nets.fuse_pointwise import (
+    find_blend,
+    find_constants,
+    find_gain,
+    find_multiply_add,
+    find_shift,
+    find_swish,
+)
+from live.nets.fuse_shared import join_layers, merge_equal
 from live.nets.fuse_styled import find_blur, find_modulated
 from live.nets.graph import Graph, Node
 
@@ -30,6 +37,8 @@ def fuse(graph: Graph) -> Graph:
         find_lost_bias,
         find_modulated,
         find_gain,
+        find_constants,
+        find_shift,
         find_blur,
         find_swish,
         find_blend,
@@ -41,7 +50,7 @@ def fuse(graph: Graph) -> Graph:
             if chains.alive(node):
                 finder(chains, node)
         graph = chains.result()
-    return join_gemms(graph)
+    return join_layers(merge_equal(graph))
 
 
 def find_standardise(chains: Chains, node: Node) -> bool:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
 from live.nets.chains import Chains
 from live.nets.graph import Node
+
+LARGEST_SUM = 1 << 22
+"""Entries of constants that are added up: 8 MB in half precision, against a pass over a picture of that size."""
 
 
 def find_blend(chains: Chains, node: Node) -> bool:
@@ -64,6 +71,40 @@ def find_gain(chains: Chains, node: Node) -> bool:
     attributes = dict(conv.attributes) | {"gain": gain * conv.attributes.get("gain", 1.0)}
     chains.replace(node, Node(conv.op, conv.inputs, node.outputs, attributes))
     return True
+
+
+def find_constants(chains: Chains, node: Node) -> bool:
+    """Sums y + a + b with a and b known, as noise and bias are: one sum, where what is added stays small."""
+    for name, b in (node.inputs, node.inputs[::-1]) if node.op == "Add" else ():
+        inner, last = chains.maker(name), chains.weight(b)
+        if inner is None or inner.op != "Add" or last is None or chains.count(name) != 1 or not chains.alive(inner):
+            continue
+        y, a = sorted(inner.inputs, key=lambda each: chains.weight(each) is not None)
+        first = chains.weight(a)
+        if first is None or chains.weight(y) is not None or not np.issubdtype(first.dtype, np.floating):
+            continue
+        try:
+            size = math.prod(np.broadcast_shapes(first.shape, last.shape))
+        except ValueError:  # broken; whoever runs it says so
+            continue
+        if size <= max(first.size, last.size, LARGEST_SUM):
+            total = chains.add_weight(f"{node.name}.sum", first + last)
+            chains.replace(node, Node("Add", (y, total), node.outputs))
+            return True
+    return False
+
+
+def find_shift(chains: Chains, node: Node) -> bool:
+    """A constant added to a modulated convolution's result, taken into the pass that scales it."""
+    for name, shift in (node.inputs, node.inputs[::-1]) if node.op == "Add" else ():
+        conv, array = chains.maker(name), chains.weight(shift)
+        if conv is None or conv.op != "live.ModulatedConv" or array is None or chains.count(name) != 1:
+            continue
+        fits = array.ndim == 3 or (array.ndim == 4 and array.shape[0] == 1)
+        if fits and "epsilon" in conv.attributes and len(conv.inputs) == 3:
+            chains.replace(node, Node(conv.op, (*conv.inputs, shift), node.outputs, conv.attributes))
+            return True
+    return False
 
 
 def _plain(chains: Chains, *names: str) -> bool:

@@ -29,7 +29,7 @@ from live.nets.torch_graph import DTYPES, prepare
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 """Raised when the same model would be prepared to something else."""
 
 

@@ -183,3 +183,85 @@ def test_an_instance_norm_that_scales_nothing_takes_no_lines(tmp_path: Path, pla
     got = module(torch.from_numpy(given))[0].numpy()
     assert distance(got, row_by_row(tmp_path / "a.onnx", {"x": given})[0]) < 1e-5
     assert len(list(module.parameters())) == (0 if plain else 2)
+
+
+def features(*ends: Any) -> list[Any]:
+    """Two 1 x 1 convolutions of one picture."""
+    return [N("Conv", ["x", "gain", "lines_a"], ["g"]), N("Conv", ["x", "shift", "lines_b"], ["s"]), *ends]
+
+
+LAYERS = {"gain": f(9, 4, 1, 1), "shift": f(9, 4, 1, 1), "lines_a": f(9), "lines_b": f(9), "other": f(9, 9, 3, 3)}
+
+
+def operators(path: Path) -> list[str]:
+    return [node.op for node in prepare(read_graph(path)).nodes]
+
+
+def runs_alike(path: Path, given: np.ndarray) -> None:
+    """Float32 as ONNX Runtime, half precision nearly."""
+    wanted = row_by_row(path, {"x": given})
+    for precision, off in (("fp32", 1e-5), ("fp16", 5e-3), ("bf16", 5e-2)):
+        got = load_module(path, precision=precision)(torch.from_numpy(given))
+        assert all(distance(mine.numpy(), theirs) < off for mine, theirs in zip(got, wanted))
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_layers_that_read_one_picture_become_one_layer(tmp_path: Path, rows: int) -> None:
+    path = tmp_path / "a.onnx"
+    nodes = features(N("Sigmoid", ["g"], ["m"]), N("Mul", ["m", "s"], ["y"]))
+    save(path, nodes, [info("x", [1, 4, 5, 6])], [info("y", [1, 9, 5, 6])], LAYERS)
+    assert operators(path) == ["Conv", "Split", "Sigmoid", "Mul"]
+    runs_alike(path, f(rows, 4, 5, 6))
+
+
+def test_a_layer_whose_channels_something_else_reads_stays_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.onnx"
+    nodes = features(N("Conv", ["g", "other"], ["c"], pads=[1, 1, 1, 1]), N("Mul", ["c", "s"], ["y"]))
+    save(path, nodes, [info("x", [1, 4, 5, 6])], [info("y", [1, 9, 5, 6])], LAYERS)
+    assert operators(path) == ["Conv", "Conv", "Conv", "Mul"]
+    runs_alike(path, f(2, 4, 5, 6))
+
+
+@pytest.mark.parametrize("odd", [{"strides": [2, 2]}, {"pads": [1, 1, 1, 1]}, {"auto_pad": "SAME_UPPER"}])
+def test_a_layer_that_reads_elsewhere_stays_alone(tmp_path: Path, odd: dict[str, Any]) -> None:
+    path = tmp_path / "a.onnx"
+    nodes = [
+        N("Conv", ["x", "gain", "lines_a"], ["g"], **odd), N("Conv", ["x", "shift", "lines_b"], ["s"], **odd),
+        N("Mul", ["g", "s"], ["y"]),
+    ]  # fmt: skip
+    save(path, nodes, [info("x", [1, 4, 6, 6])], [info("y", [1, 9, None, None])], LAYERS)
+    assert operators(path) == ["Conv", "Conv", "Mul"]
+    runs_alike(path, f(2, 4, 6, 6))
+
+
+def test_what_nodes_compute_alike_is_computed_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.onnx"
+    lines = {"g1": np.ones(4, np.float32), "g2": np.ones(4, np.float32), "s": np.zeros(4, np.float32)}
+    nodes = [
+        N("InstanceNormalization", ["x", "g1", "s"], ["a"]), N("InstanceNormalization", ["x", "g2", "s"], ["b"]),
+        N("InstanceNormalization", ["x", "g2", "s"], ["c"], epsilon=1.0),
+        N("Tanh", ["a"], ["t"]), N("Tanh", ["b"], ["z"]), N("Mul", ["b", "c"], ["p"]), N("Mul", ["t", "p"], ["y"]),
+    ]  # fmt: skip
+    save(path, nodes, [info("x", [1, 4, 5, 6])], [info("y", [1, 4, 5, 6]), info("z", [1, 4, 5, 6])], lines)
+    ops = operators(path)
+    assert ops.count("InstanceNormalization") == 2, "the third has another epsilon"
+    assert ops.count("Tanh") == 2, "one of them is asked for by its name"
+    runs_alike(path, f(2, 4, 5, 6))
+
+
+def test_constants_that_are_added_are_added_up(tmp_path: Path) -> None:
+    path = tmp_path / "a.onnx"
+    weights = {"noise": f(1, 1, 5, 6), "bias": f(4, 1, 1)}
+    nodes = [N("Relu", ["x"], ["r"]), N("Add", ["r", "noise"], ["n"]), N("Add", ["bias", "n"], ["y"])]
+    save(path, nodes, [info("x", [1, 4, 5, 6])], [info("y", [1, 4, 5, 6])], weights)
+    assert operators(path) == ["Relu", "Add"]
+    runs_alike(path, f(2, 4, 5, 6))
+
+
+def test_constants_of_which_another_sum_is_wanted_stay(tmp_path: Path) -> None:
+    path = tmp_path / "a.onnx"
+    weights = {"noise": f(1, 1, 5, 6), "bias": f(4, 1, 1)}
+    nodes = [N("Add", ["x", "noise"], ["n"]), N("Add", ["bias", "n"], ["m"]), N("Mul", ["m", "n"], ["y"])]
+    save(path, nodes, [info("x", [1, 4, 5, 6])], [info("y", [1, 4, 5, 6])], weights)
+    assert operators(path) == ["Add", "Add", "Mul"]
+    runs_alike(path, f(2, 4, 5, 6))

@@ -65,6 +65,11 @@ def test_the_chains_of_exporters_are_found(twin, name: str) -> None:  # type: ig
     styled = {"gfpgan_1.4": 15 + 8, "gpen_bfr_512": 15 + 8, "gpen_bfr_256": 13 + 7}.get(name, 0)
     assert ops.count("live.ModulatedConv") == styled
     assert ops.count("live.Blend") == (22 if name == "hyperswap_1a_256" else 0)
+    if name == "hyperswap_1a_256":
+        assert ops.count("Split") == 1 + 8 + 5, "style layers, a level's features, masks of one picture"
+        assert ops.count("InstanceNormalization") == 16
+    if name == "gfpgan_1.4":
+        assert sum(len(node.inputs) == 4 for node in graph.nodes if node.op == "live.ModulatedConv") == 15
     if name == "codeformer":
         assert ops.count("live.Swish") > 60
         assert ops.count("LayerNormalization") == 9 * 2 + 1

@@ -169,7 +169,8 @@ def _length(call: Call) -> Made:
 
 @operator("live.ModulatedConv")
 def _modulated(call: Call) -> Made:
-    """StyleGAN2's convolution with weights scaled by each row's style: inputs x, weight, style (one per channel read).
+    """StyleGAN2's convolution with weights scaled by each row's style: inputs x, weight, style (one per channel read),
+    and perhaps what is added to the result.
 
     Scaling the picture before and after instead of the weights is the same number (Karras et al. 2020, section 2.2):
     sum_i w_oi s_i x_i * d_o with d_o = 1 / sqrt(sum_i s_i^2 w_oi^2 + epsilon). All rows share one plain convolution.
@@ -198,6 +199,7 @@ def _modulated(call: Call) -> Made:
         # Brought to 1 at most: as stored in half precision it must neither overflow nor vanish.
         largest = float(energy.max()) or 1.0
         takes.append(Value((energy / largest).to(torch.float32).contiguous(), constant=True))  # (I, O)
+        takes += [shift for shift in (call.optional(3),) if shift is not None]
 
     def run(x: Tensor, w: Tensor, s: Tensor, *rest: Tensor) -> Tensor:
         s = s.reshape(-1, into)
@@ -209,7 +211,8 @@ def _modulated(call: Call) -> Made:
             y = CONVOLUTIONS[4](x if pad is None else pad(x), w, None, strides, inner, dilations)
         if rest:
             scale = torch.rsqrt((s.float().square() @ rest[0].float()) * largest + epsilon)
-            y = y * scale.to(y.dtype)[:, :, None, None]
+            scale = scale.to(y.dtype)[:, :, None, None]
+            y = y * scale if len(rest) == 1 else torch.addcmul(rest[1], y, scale)
         return y
 
     return Made(run, takes, [0 if style.rows == 0 or value.rows == 0 else None])

@@ -16,6 +16,9 @@ from live.nets.operators.shapes import one
 
 CONVOLUTIONS: dict[int, Callable[..., Tensor]] = {3: F.conv1d, 4: F.conv2d, 5: F.conv3d}
 TRANSPOSED: dict[int, Callable[..., Tensor]] = {3: F.conv_transpose1d, 4: F.conv_transpose2d, 5: F.conv_transpose3d}
+HALVES = {torch.float16, torch.bfloat16}
+LEAST_COLUMNS = 8
+"""Of a product in place of a convolution: tensor cores take halves by eights."""
 MAX_POOLS: dict[int, Callable[..., Tensor]] = {3: F.max_pool1d, 4: F.max_pool2d, 5: F.max_pool3d}
 
 
@@ -60,6 +63,10 @@ def _conv(call: Call) -> Made:
     if weight.rows is None:
         if bias is not None and bias.rows is not None:
             raise MixedRowsError
+        alone = weight.shape[2:] == (1, 1) and strides == [1, 1] and groups == 1 and not any((*before, *after))
+        whole = bias is None or bias.shape == weight.shape[:1]
+        if alone and whole and weight.shape[0] >= LEAST_COLUMNS and call.dtype in HALVES:
+            return Made(_product, takes, [value.rows])
 
         def run(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
             return convolve(x if pad is None else pad(x), w, b, strides, inner, dilations, groups)
@@ -81,6 +88,16 @@ def _conv(call: Call) -> Made:
     if per_row != 1:
         raise MixedRowsError
     return Made(run_per_row, takes, [0])
+
+
+def _product(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
+    """A 1 x 1 convolution as a product of matrices: with channels last nothing is moved, and adding the bias is part of
+    the kernel; cuDNN's would be another pass over the picture. Not for float32: a step's products keep all their bits,
+    while its convolutions may take TF32.
+    """
+    pixels, kernel = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1]), w.flatten(1).T
+    result = pixels @ kernel if b is None else torch.addmm(b, pixels, kernel)
+    return result.reshape(x.shape[0], *x.shape[2:], -1).permute(0, 3, 1, 2)
 
 
 @operator("ConvTranspose")
