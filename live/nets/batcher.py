@@ -14,6 +14,9 @@ from live.nets.lines import BUCKETS, Line, Step
 from live.nets.place import Place
 from live.nets.tickets import STALLED_S, Ticket
 
+_hanging: list[Line] = []
+"""What a device that did not answer may still write to: nobody else may get this memory."""
+
 
 class Batcher:
     """The device, for all sessions of this process. Calls may come from any thread."""
@@ -69,4 +72,5 @@ class Batcher:
     def clear(self) -> None:
         """Forget every step, with its graphs and buffers: after an error of the device, or to free its memory."""
         with self._lock:
+            _hanging[:] = [line for line in (*_hanging, *self._lines.values()) if line.busy]
             self._lines.clear()

@@ -28,6 +28,8 @@ UNDER_WAY = 2
 """Batches of a step that are under way: double buffering."""
 MOST_UNDER_WAY = 8
 """More of them, without graphs, are made when sessions send again what a frame missed, or do not fit one batch."""
+ANSWER_S = 1.5
+"""What is queued takes milliseconds; a device that takes so long hangs."""
 WAIT_S = 0.002
 """So long the first of several sessions waits for rows of the others."""
 
@@ -58,6 +60,10 @@ class DeviceError(LiveError):
     """The device failed or does not answer."""
 
 
+class StalledError(DeviceError):
+    """The device does not answer."""
+
+
 @dataclass(eq=False)
 class _Slot:
     """The buffers of one batch under way, and the graphs on them."""
@@ -84,6 +90,7 @@ class Line:
         self._in, self._out = Packing(step.takes), Packing(step.gives)
         self.sessions = 1
         self._open: Batch | None = None
+        self._stalled = False
         self._slots: list[_Slot] = []
         self._idle: list[int] = []
         self.arrays_in: list[Rows] = []
@@ -153,7 +160,7 @@ class Line:
                 if not self._idle and len(self._slots) < MOST_UNDER_WAY:
                     self._add_slot()
                 if not self._free.wait_for(lambda: self._idle, timeout_s):
-                    raise DeviceError("the device does not answer; all batches are under way")
+                    raise StalledError("the device does not answer; all batches are under way")
                 self._open = Batch(self, self._take_slot(), time.monotonic() + WAIT_S, max(together, self.sessions))
             batch = self._open
             ticket = Ticket(batch, batch.reserved, count)
@@ -182,16 +189,25 @@ class Line:
             with self._lock:
                 if self._open is batch:
                     self._close()
-            if not batch.launched.wait(timeout_s):  # others still fill their rows
-                raise DeviceError("the device does not answer")
+            if not batch.launched.wait(timeout_s):
+                raise DeviceError("others of the batch still fill their rows")
         if batch.error is not None:
             raise DeviceError(f"the device failed: {_line(batch.error)}") from batch.error
-        event = self._slots[batch.slot].downloaded
-        if event is not None:
-            try:
-                event.synchronize()
-            except RuntimeError as error:  # torch raises errors of kernels wherever it next looks
-                raise DeviceError(f"the device failed: {_line(error)}") from error
+        try:
+            back = self._place.happened(self._slots[batch.slot].downloaded, 0.0 if self._stalled else ANSWER_S)
+        except RuntimeError as error:  # torch raises errors of kernels wherever it next looks
+            raise DeviceError(f"the device failed: {_line(error)}") from error
+        if not back:
+            self._stalled = True
+            raise StalledError("the device does not answer")
+
+    @property
+    def busy(self) -> bool:
+        """Whether the device may still write to the buffers."""
+        try:
+            return not all(self._place.happened(slot.downloaded) for slot in self._slots)
+        except RuntimeError:  # it failed, and writes no more
+            return False
 
     def device_s(self, batch: Batch) -> float:
         """How long the device took for a batch that is back."""

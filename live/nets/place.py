@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
@@ -21,6 +22,8 @@ Made = TypeVar("Made")
 
 CAPTURE_LOCK = threading.Lock()
 """One graph is captured at a time in this process."""
+POLL_S = 0.00002
+"""Between two looks at an event; a sleep of Linux takes 60 us more."""
 MOST_SHAPES = 64
 """Shapes that one function is compiled for: slot sizes times faces of a batch times variants."""
 
@@ -69,8 +72,21 @@ class Place:
         return torch.cuda.Stream(self.device, priority=-1 if urgent else 0) if self.is_cuda else None  # type: ignore[no-untyped-call]
 
     def event(self, *, timed: bool = False) -> Any:
-        """Return an event; waiting for it gives the processor away."""
-        return torch.cuda.Event(enable_timing=timed, blocking=True) if self.is_cuda else None  # type: ignore[no-untyped-call]
+        """Return an event."""
+        return torch.cuda.Event(enable_timing=timed) if self.is_cuda else None  # type: ignore[no-untyped-call]
+
+    @staticmethod
+    def happened(event: Any, timeout_s: float = 0.0) -> bool:
+        """Wait for an event, at most so long; torch's own wait for one knows no limit, and a card may hang.
+
+        Returns: whether it has happened. Raises: RuntimeError for errors of the device.
+        """
+        limit_s = time.monotonic() + timeout_s
+        while event is not None and not event.query():
+            if time.monotonic() >= limit_s:
+                return False
+            time.sleep(POLL_S)
+        return True
 
     def span(self, name: str) -> AbstractContextManager[Any]:
         """Name what happens within for profilers (NVTX); microseconds where none listens."""

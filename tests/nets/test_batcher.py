@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from live.nets import batcher as batcher_module
 from live.nets import lines
 from live.nets.batcher import Batcher
-from live.nets.lines import DeviceError
+from live.nets.lines import DeviceError, StalledError
 from live.nets.packing import Field
 from live.nets.place import Place
 
@@ -165,6 +166,37 @@ def test_a_device_that_does_not_answer_is_said_and_does_not_hang(monkeypatch):
         batcher.reserve("double", timeout_s=0.05)
     held[0].release()
     assert ask(batcher, [1], [1])["twice"][0, 0] == 2
+
+
+class Never:
+    """An event of a device that hangs until it is released."""
+
+    def __init__(self):
+        self.over = False
+
+    def query(self):
+        return self.over
+
+
+def test_a_device_that_hangs_is_said_once_it_has_taken_too_long_and_its_buffers_stay_its_own(monkeypatch):
+    monkeypatch.setattr(lines, "ANSWER_S", 0.05)
+    monkeypatch.setattr(batcher_module, "_hanging", [])
+    event = Never()
+    monkeypatch.setattr(Place, "event", lambda self, timed=False: event)
+    batcher = Batcher(Place())
+    batcher.add("double", Double())
+    tickets = [batcher.reserve("double") for _ in range(2)]
+    for ticket in tickets:
+        ticket.commit()
+        with pytest.raises(StalledError, match="does not answer"):
+            ticket.result()
+        ticket.release()
+    line = batcher._lines["double"]
+    batcher.clear()
+    assert batcher_module._hanging == [line]
+    event.over = True
+    Batcher(Place()).clear()
+    assert batcher_module._hanging == []
 
 
 def test_more_rows_than_a_batch_holds_are_refused():

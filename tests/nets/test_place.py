@@ -10,6 +10,24 @@ import torch
 from live.nets.place import Fork, Place
 
 
+class Later:
+    """An event that happens at the n-th look."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+
+    def query(self) -> bool:
+        self.looks -= 1
+        return self.looks <= 0
+
+
+def test_an_event_is_waited_for_until_it_happens_or_the_time_is_over() -> None:
+    assert Place.happened(None)
+    assert Place.happened(Later(5), 10.0)
+    assert not Place.happened(Later(10**9), 0.01)
+    assert not Place.happened(Later(2)), "without time it looks once"
+
+
 class Written:
     """A stream."""
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from live.nets.guard import BAD_IN_A_ROW, Watch
+from live.nets.lines import StalledError
 from live.swap.contract import Preparer
 from live.swap.device.engine import DeviceEngine
 from live.swap.device.pipeline import DevicePipeline
@@ -116,7 +117,9 @@ class SwitchingWay:
             return
         self._faults += 1
         self._heavy.forget()  # buffers and graphs are made anew; a lack of memory may end with them
-        if self._faults >= MOST_FAULTS:
+        if isinstance(error, StalledError):
+            self._leave("it does not answer", self._rung)
+        elif self._faults >= MOST_FAULTS:
             self._leave(f"it failed {self._faults} times in a row ({error})", self._rung + 1)
 
     def _listen(self, way: DevicePipeline) -> None:
@@ -126,8 +129,9 @@ class SwitchingWay:
             self._leave(f"its numbers were not finite {BAD_IN_A_ROW} times in a row", self._rung + 1)
 
     def _leave(self, why: str, rung: int) -> None:
-        """Back to the host, while the device is made anew at another rung."""
-        log.error("%s is back: of %s, %s; it is made anew, more exactly", self._light_engine.name, self.name, why)
+        """Back to the host, while the device is made anew, at the same rung or another."""
+        anew = "it is made anew" + (", more exactly" if rung > self._rung else "")
+        log.error("%s is back: of %s, %s; %s", self._light_engine.name, self.name, why, anew)
         self._heavy, self.name, self._faults, self._numbers = None, self._light_engine.name, 0, Watch()
         self._readying.close()
         self._rung = rung

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from live.errors import ModelError
-from live.nets.lines import DeviceError
+from live.nets.lines import DeviceError, StalledError
 from live.pixels import host
 from live.swap.device import switching
 from live.swap.device.switching import MOST_FAULTS, SwitchingWay
@@ -130,6 +130,18 @@ def test_a_device_that_keeps_failing_is_made_anew_more_exactly_while_the_host_is
     assert rig.rungs == [0, 1]
     assert rig.frame() == "device 1"
     assert rig.made[1].prepared == [SOURCE.key]
+
+
+def test_a_device_that_does_not_answer_is_left_at_once_and_made_anew_as_it_was(rig, caplog):
+    rig.settle()
+    rig.frame()
+    rig.paths[0].fault, rig.paths[0].fault_at = StalledError("the device does not answer"), "finish"
+    with pytest.raises(StalledError):
+        rig.frame()
+    assert "it does not answer; it is made anew\n" in caplog.text
+    rig.settle()
+    assert rig.rungs == [0, 0]
+    assert rig.frame() == "device 0"
 
 
 def test_one_failing_frame_is_no_reason_to_leave_the_device(rig):
