@@ -185,9 +185,11 @@ def test_a_device_that_hangs_is_said_once_it_has_taken_too_long_and_its_buffers_
     monkeypatch.setattr(Place, "event", lambda self, timed=False: event)
     batcher = Batcher(Place())
     batcher.add("double", Double())
-    tickets = [batcher.reserve("double") for _ in range(2)]
+    tickets = []
+    for _ in range(2):
+        tickets.append(batcher.reserve("double"))
+        tickets[-1].commit()
     for ticket in tickets:
-        ticket.commit()
         with pytest.raises(StalledError, match="does not answer"):
             ticket.result()
         ticket.release()
