@@ -53,10 +53,13 @@ class Allowance:
         return replace(self, restorer=False) if self.restorer else None
 
 
-def build_device_engine(preset: Preset, device: str, kind: Kind | None = None, rung: int = 0) -> DeviceEngine:
+def build_device_engine(
+    preset: Preset, device: str, kind: Kind | None = None, rung: int = 0, *, live: bool = True, files: bool = False
+) -> DeviceEngine:
     """Build everything, and capture the graphs for a kind of frames. Slow.
 
-    Args: rung: how many rungs of the precision ladder above the chosen one: those below gave numbers that were none.
+    Args: rung: how many rungs of the precision ladder above the chosen one: those below gave numbers that were none;
+        live, files: what the frames may come from.
     Raises: ModelError when a network is missing or broken, no rung is left, or the card has too little memory.
     """
     chosen = None if preset.engine == "mesh" else choose_networks(preset)
@@ -65,7 +68,7 @@ def build_device_engine(preset: Preset, device: str, kind: Kind | None = None, r
         try:
             engine = _build(preset, chosen, Place(device), rung, allowance)
             if kind is not None:
-                _warm(preset, engine, kind)
+                _warm(preset, engine, kind, live=live, files=files)
             return engine
         except torch.cuda.OutOfMemoryError:
             torch.cuda.empty_cache()
@@ -105,13 +108,14 @@ def parts_of_engine(engine: DeviceEngine) -> tuple[Networks, PatchModule, PatchM
     return engine.networks, wear.module, restorer, wear.identities
 
 
-def _warm(preset: Preset, engine: DeviceEngine, kind: Kind) -> None:
+def _warm(preset: Preset, engine: DeviceEngine, kind: Kind, *, live: bool, files: bool) -> None:
     """Capture every graph that the preset's frames can need."""
     size, started_s = thumbnail_size(kind.width_px, kind.height_px, preset.faces.detector_width_px), time.monotonic()
     # Of convolutions in float32 TF32 takes a sixth of the time (the embedded networks: 1.1 ms on an H100) and moves
     # landmarks by hundredths of a pixel; geometry is products of matrices, which stay exact.
     with multiplying(tf32=False, convolutions=True, tune=True):
-        engine.warm(kind, size.padded, [bucket for bucket in BUCKETS if bucket <= engine.most])
+        counts = [bucket for bucket in BUCKETS if bucket <= engine.most]
+        engine.warm(kind, size.padded, counts, live=live, files=files)
     if engine.place.is_cuda:
         log.info("engine: %s, graphs captured in %.1f s", engine.name, time.monotonic() - started_s)
 

@@ -114,7 +114,7 @@ def _build_way(
         return DevicePipeline(tracker, engine, watch, meter, frames=engine.frames if wait else 1)
 
     def make(rung: int) -> DeviceEngine:
-        return build_device_engine(preset, device or "cpu", kind, rung)
+        return build_device_engine(preset, device or "cpu", kind, rung, live=not wait, files=wait)
 
     if wait or made is not None:
         made = made or make(0)

@@ -56,7 +56,7 @@ def measure(preset: Preset, wish: Wish) -> dict[str, Any]:
     reel = _reel(preset, wish)
     info = reel.info
     kind = Kind(info.format, info.colour, info.width_px, info.height_px)
-    engine = build_device_engine(preset, device, kind)
+    engine = build_device_engine(preset, device, kind, files=True)
     report = head(device=engine.place.name, engine=preset.engine, restorer=preset.restorer)
     report |= {"precision": preset.nets.precision, "size": f"{info.width_px}x{info.height_px}"}
     report |= {"format": str(info.format), "faces": wish.faces, "rounds": []}

@@ -1,8 +1,9 @@
 """Landmarks and masks on the device: what landmarker.py, smoothing.py and masker.py do, for a batch of target faces.
 
 Each row belongs to a track and has a number in the tables of what is remembered. Rows of consecutive frames of one
-track may share a batch (files): they are smoothed in their order. Everything has fixed shapes and asks the host
-nothing. Knows regions and tracks' numbers; knows nothing about frames, sessions or swapping.
+track may share a batch (files): they are smoothed in their order, one after the other, else all at once. Everything
+has fixed shapes and asks the host nothing. Knows regions and tracks' numbers; knows nothing about frames, sessions or
+swapping.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ class Where(NamedTuple):
     """(N, 2) float32: x, y of the region's upper left corner in the frame."""
     track: Tensor
     """(N,) int64: the row of the tables in which the track is remembered; 0 is nobody's."""
-    before: Tensor
-    """(N,) int64: the row of this batch with the frame before of the same track, or -1."""
+    before: Tensor | None
+    """(N,) int64: the row of this batch with the frame before of the same track, or -1; None: every row is of another
+    track."""
     keep: Tensor
     """(N,) int64: the row of the tables in which this row is remembered: `track`, or nobody's where a later row of this
     batch is of the same track."""
@@ -134,12 +136,12 @@ class Cover:
 def in_order(where: Where, tables: tuple[Tensor, ...], follow: Callable[..., tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
     """Carry what is remembered through the rows of a batch: from the tables, or from the row of the frame before.
 
-    Args: tables (T, ...); follow(row, *before) gives for the row (a slice of one) what comes after `before` (1, ...).
+    Args: tables (T, ...); follow(rows, *before) gives for rows (a slice of one, or of all) what comes after `before`.
     Returns: per table what each row made of it, (N, ...).
     """
     known = [table[where.track] for table in tables]
-    if len(where.track) == 1:
-        return follow(slice(0, 1), *known)
+    if where.before is None or len(where.track) == 1:
+        return follow(slice(None), *known)
     done: list[list[Tensor]] = [[] for _ in tables]
     for number in range(len(where.track)):
         row = slice(number, number + 1)

@@ -38,13 +38,17 @@ class Ticket:
         batch.line.leave(batch, timeout_s)
         return {name: rows[self._part] for name, rows in batch.line.arrays_out[batch.slot].items()}
 
+    def hurry(self) -> None:
+        """Its batch waits for nobody any more."""
+        self._batch.line.hurry(self._batch)
+
     def after(self, earlier: Ticket, number: int) -> int:
         """Return the row of this batch that holds row `number` of an earlier ticket, -1 where that is another batch,
         which then waits for nobody any more: what it remembers has to be there first. Before `commit`.
         """
         if earlier._batch is self._batch:
             return earlier._part.start + number
-        earlier._batch.line.hurry(earlier._batch)
+        earlier.hurry()
         return -1
 
     def row(self, number: int) -> Rows:

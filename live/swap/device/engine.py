@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 from torch import nn
@@ -98,12 +99,18 @@ class DeviceEngine:
         with self._lock:
             self._free.append(row)
 
-    def swap_key(self, format: PixelFormat, colour: Colour, side_px: int, variant: str) -> Hashable:
-        """Return the key of the step for such slots and a variant of the wear's, made at the first call."""
-        key = ("swap", format, colour, side_px, variant)
+    def swap_key(
+        self, format: PixelFormat, colour: Colour, side_px: int, variant: str, *, chained: bool = False
+    ) -> Hashable:
+        """Return the key of the step for such slots and a variant of the wear's, made at the first call.
+
+        Args: chained: rows of a batch may be of one track, which takes longer.
+        """
+        key = ("swap", format, colour, side_px, variant, chained)
         if not self.batcher.knows(key):
             layout = Layout(format, side_px, colour)
-            step = SwapStep(layout, self._look, self._cover, self.wear, variant, self.place.device, self._fork)
+            parts = (self._look, self._cover, self.wear, variant, self.place.device, self._fork)
+            step = SwapStep(layout, *parts, chained=chained)
             self.batcher.add(key, Fused(step, self.place) if self._compiles else step)
         return key
 
@@ -115,11 +122,20 @@ class DeviceEngine:
             self.batcher.add(key, step, stream="detector")
         return key
 
-    def warm(self, kind: Kind, thumbnail_px: tuple[int, int], counts: Sequence[int] = BUCKETS[:1]) -> None:
+    def warm(
+        self,
+        kind: Kind,
+        thumbnail_px: tuple[int, int],
+        counts: Sequence[int] = BUCKETS[:1],
+        *,
+        live: bool = True,
+        files: bool = False,
+    ) -> None:
         """Capture the graphs that frames of a kind will need. Slow; before the first frame.
 
-        Args: thumbnail_px: height and width; counts: faces in a frame.
+        Args: thumbnail_px: height and width; counts: faces in a frame; live, files: what the frames may come from.
         """
+        chains = {chained and self.frames > 1 for chained, wanted in ((False, live), (True, files)) if wanted}
         self.batcher.warm(self.detect_key(*thumbnail_px), (1,))
         needed = min(kind.height_px, kind.width_px, SLOTS_PX[-1])
         for side in SLOTS_PX:
@@ -128,7 +144,7 @@ class DeviceEngine:
                 for number in range(CADENCES)
                 for one in (FULL, Quality(restorer_every=0))
             }
-            for variant in sorted(variants):
-                self.batcher.warm(self.swap_key(kind.format, kind.colour, side, variant), counts)
+            for variant, chained in product(sorted(variants), sorted(chains)):
+                self.batcher.warm(self.swap_key(kind.format, kind.colour, side, variant, chained=chained), counts)
             if side >= needed:
                 break

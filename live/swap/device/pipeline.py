@@ -216,8 +216,11 @@ class DevicePipeline:
         variant = self._engine.wear.variant(frame.number, pending.settings.quality)
         most = self._engine.most
         for side, faces in by_slot.items():
-            key = self._engine.swap_key(frame.format, frame.colour, side, variant)
+            chained = self._frames > 1
+            key = self._engine.swap_key(frame.format, frame.colour, side, variant, chained=chained)
             for group in (faces[at : at + most] for at in range(0, len(faces), most)):
+                if not chained:
+                    self._part([track for track, _ in group])
                 ticket = self._engine.batcher.reserve(key, len(group), together=1 if again else self._frames)
                 for number, (track, box) in enumerate(group):
                     source = _source_of(track, pending.settings)
@@ -225,6 +228,13 @@ class DevicePipeline:
                     pending.sent.append(Sent(track, box, source, ticket, number))
                     self._fill(pending, pending.sent[-1], again=again)
                 ticket.commit()
+
+    def _part(self, tracks: Sequence[Track]) -> None:
+        """Let the batches leave in which these tracks were sent last: no other row of theirs may join them."""
+        for track in tracks:
+            memory = self._memories.get(track.number)
+            if memory is not None and memory.last is not None:
+                memory.last.ticket.hurry()
 
     def _fill(self, pending: Pending, sent: Sent, *, again: bool) -> None:
         """Write everything about one face into its row."""

@@ -47,10 +47,12 @@ class SwapStep:
         variant: str,
         device: torch.device | str,
         fork: Fork | None = None,
+        *,
+        chained: bool = True,
     ) -> None:
-        """Args: fork: masks are made beside the swap; None: before it."""
+        """Args: fork: masks are made beside the swap; None: before it; chained: rows of a batch may be of one track."""
         side = layout.side_px
-        self._variant = variant
+        self._variant, self._chained = variant, chained
         self._convert, self._look, self._cover, self._wear = Converter(layout, device), look, cover, wear
         self._sampler = Sampler(side, (*PATCHES_PX, *wear.patches_px), device)
         self._pixel = torch.arange(side, device=device)
@@ -74,6 +76,7 @@ class SwapStep:
     def __call__(self, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Swap N rows; where a face could not be made, the region comes back as it came, with opacity 0."""
         where = Where(**{name: given[name] for name in Where._fields})
+        where = where if self._chained else where._replace(before=None)
         inside = self._inside(given["extent"])
         picture = self._convert.bgr_of(given) * inside
         pyramid = self._sampler.pyramid(picture)

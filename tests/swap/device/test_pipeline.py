@@ -248,6 +248,33 @@ def test_two_sessions_at_once_each_get_their_own_face(engine, pictures, source):
             assert np.abs(one - not_mine).mean() > 3
 
 
+def test_two_live_frames_of_one_session_never_share_a_batch_that_waits_for_others(engine, pictures, source, batches):
+    pipeline = DevicePipeline(build_tracker(PRESET), engine, Watch(Rules()), Meter())
+    settings = Settings(source=source)
+    run(pipeline, pictures[:2], settings)  # somebody is known
+    key = engine.swap_key(PixelFormat.I420, frame_of(pictures[0], 0).colour, 256, "plain")
+    engine.batcher.share(key, 2)
+    batches.clear()
+    begun = [pipeline.begin(frame_of(pictures[number], number), settings, number / FPS) for number in (2, 3)]
+    swapped = [pipeline.finish(one) for one in begun]
+    engine.batcher.share(key, 1)
+    assert [one.proof.swapped for one in swapped] == [1, 1]
+    assert batches.count(("swap", 1)) == 2
+
+
+@pytest.fixture
+def batches(monkeypatch):
+    """What ran, and how many rows of it."""
+    told, run_line = [], lines.Line._run
+
+    def tell(line, slot, bucket):
+        told.append(("detect" if "image" in line.arrays_in[0] else "swap", bucket))
+        run_line(line, slot, bucket)
+
+    monkeypatch.setattr(lines.Line, "_run", tell)
+    return told
+
+
 def test_a_card_that_takes_one_face_at_a_time_swaps_all_of_them(pictures, source):
     engine = build_device_engine(load_preset("balanced", ["engine=mesh", "faces.most=1"]), "cpu")
     engine.prepare(source)
@@ -268,7 +295,9 @@ def small_network(tmp_path_factory, source):
     return made
 
 
-def test_consecutive_frames_of_a_file_share_a_batch_and_come_out_as_one_by_one(small_network, pictures, source):
+def test_consecutive_frames_of_a_file_share_a_batch_and_come_out_as_one_by_one(
+    small_network, pictures, source, batches
+):
     moving = [shifted(pictures[0], number) for number in range(10)]
     settings = Settings(source=source)
 
@@ -281,13 +310,9 @@ def test_consecutive_frames_of_a_file_share_a_batch_and_come_out_as_one_by_one(s
                 done.append(pipeline.finish(begun.pop(0)))
         return done + [pipeline.finish(one) for one in begun]
 
-    batches = []
-    run_line = lines.Line._run
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lines.Line, "_run", lambda *given: batches.append(given[2]) or run_line(*given))
-        together = swapped(2)
-        assert max(batches) == 2
-        alone = swapped(1)
+    together = swapped(2)
+    assert max(rows for _, rows in batches) == 2
+    alone = swapped(1)
     assert all(one.proof.proven for one in together + alone)
     for one, other in zip(together[4:], alone[4:]):  # the first four began before anybody was known
         assert np.abs(one.faces[0].landmarks - other.faces[0].landmarks)[:, :2].max() < 0.6
