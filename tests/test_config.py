@@ -114,6 +114,7 @@ def test_an_unknown_preset_names_the_near_one() -> None:
         ("? [1, 2]\n: 3", ["mine.yaml"]),
         ("!!python/object/apply:os.system ['true']", ["not valid YAML"]),
         ("[" * 5000, ["not valid YAML"]),
+        ("a: " + "[" * 40 + "]" * 40, ["not valid YAML", "nested"]),
         ("x: " + "y" * 70000, ["larger than 64 KiB"]),
     ],
 )

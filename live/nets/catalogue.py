@@ -163,5 +163,5 @@ def _read(path: Path, most_bytes: int = MOST_BYTES) -> Any:
         return plain_yaml(path.read_text("utf-8"))
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (UnicodeDecodeError, yaml.YAMLError, RecursionError, TypeError, ValueError) as error:
+    except (UnicodeDecodeError, yaml.YAMLError, TypeError, ValueError) as error:
         raise ModelError(f"{path.name}: not valid YAML: {' '.join(str(error).split())[:200]}") from None
