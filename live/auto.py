@@ -9,11 +9,12 @@ import logging
 import shutil
 from collections.abc import Sequence
 
-from live.config import Preset, load_preset
+from live.config import load_preset
 from live.engines import entry_of, needed_by
 from live.nets.catalogue import Catalogue, load_catalogue
 from live.nets.devices import look
 from live.nets.entry import Entry
+from live.preset import Preset
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import torch
 
-from live.config import Preset
 from live.engines import Chosen, choose_networks, identities_of, identity_shape, network_options, opener_of
 from live.errors import ModelError
 from live.faces.detector import thumbnail_size
@@ -26,6 +25,7 @@ from live.nets.selftest import facts_of
 from live.nets.torch_graph import TorchGraph, load_module
 from live.nets.torch_math import multiplying
 from live.nets.torch_open import open_torch
+from live.preset import Preset
 from live.resources import models_dir
 from live.swap.device.contract import Wear
 from live.swap.device.engine import TRACKS, DeviceEngine, Networks

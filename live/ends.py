@@ -13,10 +13,10 @@ from live.capture import open_capture, route
 from live.capture.again import Again
 from live.capture.contract import Capture, CaptureInfo, Wanted
 from live.capture.counter import Counted
-from live.config import Preset
 from live.errors import CaptureError, LiveError, UsageError
 from live.output import WATCHED, open_output
 from live.output.contract import Format, Output
+from live.preset import Preset
 from live.values import PixelFormat
 
 log = logging.getLogger(__name__)

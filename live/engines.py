@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from live.config import Preset
 from live.errors import ModelError, UsageError
 from live.faces.masker import Masker
 from live.faces.recogniser import Recogniser
@@ -22,6 +21,7 @@ from live.nets.emap import read_emap
 from live.nets.entry import Embedding, Entry, Likeness, Role
 from live.nets.files import content_hash, nets_folder
 from live.nets.opening import Opener
+from live.preset import Preset
 from live.resources import models_dir
 from live.swap.contract import Engine
 from live.swap.identity import Emap, Identities, Projection, Projector

@@ -13,7 +13,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from live.auto import settled
-from live.config import Preset
 from live.control import bindings, runs, terminal
 from live.control.before import Before
 from live.control.change import Changer
@@ -32,6 +31,7 @@ from live.errors import ConsentError, OutputError, UsageError
 from live.faces.gallery import Gallery
 from live.meter import Meter
 from live.output.web import TRIES, Slot, WebOutput, free_port
+from live.preset import Preset
 from live.session import Session
 from live.studio import build, governor_of, look_at_photos, recogniser_of, recording_of
 from live.swap.contract import Preparer

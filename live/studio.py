@@ -11,7 +11,6 @@ import cv2
 
 from live.auto import settled
 from live.capture.contract import Capture
-from live.config import Preset
 from live.ends import TOUR_S, Ask, format_of, open_input, open_outputs, plays_live
 from live.engines import build_engine as build_engine
 from live.engines import build_mesh, device_of, opener_of
@@ -31,6 +30,7 @@ from live.nets.catalogue import load_catalogue
 from live.nets.files import content_hash
 from live.output import open_output
 from live.output.contract import Output
+from live.preset import Preset
 from live.privacy import Rules, Switches, Watch
 from live.resources import models_dir
 from live.session import Session

@@ -6,8 +6,9 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from live.config import Preset, load_preset, preset_names
+from live.config import load_preset, preset_names
 from live.errors import ConfigError
+from live.preset import Preset
 from live.resources import configs_dir
 
 

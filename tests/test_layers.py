@@ -13,7 +13,7 @@ import live
 
 ROOT = Path(live.__file__).parent
 LAYERS = [
-    {"values", "errors", "resources", "arguments", "consent", "addresses"},
+    {"values", "errors", "resources", "arguments", "consent", "addresses", "preset"},
     {"latest", "memory", "pace", "meter", "config", "privacy", "licences"},
     {"pixels", "nets"},
     {"capture", "output"},

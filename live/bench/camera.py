@@ -22,13 +22,13 @@ from live.bench.arrivals import statistics, unpacked
 from live.bench.reader import Reader
 from live.bench.report import machine
 from live.bench.speed import END_S, WARM_UP_S
-from live.config import Preset
 from live.ends import Ask
 from live.errors import OutputError, UsageError
 from live.meter import Meter
 from live.output.contract import Output
 from live.output.loopback import OWN_LABEL, labels
 from live.output.virtualcam import explained
+from live.preset import Preset
 from live.session import Session
 from live.studio import build
 from live.values import Frame, Sound

@@ -11,8 +11,8 @@ from typing import Any
 from live.arguments import Lines, Parser, add_command, count, interrupt, seconds, size_px
 from live.bench.precision_wish import add_arguments as add_precision_arguments
 from live.bench.precision_wish import wish_of
-from live.config import Preset
 from live.errors import UsageError
+from live.preset import Preset
 from live.values import SLOTS_PX, PixelFormat
 
 

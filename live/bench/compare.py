@@ -21,11 +21,11 @@ from live.bench.reel import Reel
 from live.bench.report import head, write_json
 from live.bench.speed import DEFAULT_FPS
 from live.capture.contract import Wanted
-from live.config import Preset
 from live.device_engines import build_device_engine, parts_of_engine
 from live.ends import Ask
 from live.engines import device_of
 from live.errors import UsageError
+from live.preset import Preset
 from live.privacy import Rules, Watch
 from live.session import Session
 from live.studio import build, build_tracker

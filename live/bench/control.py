@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 
-from live.config import Preset
 from live.control.desk import Desk, Helpers
 from live.control.figures import Figures
 from live.control.hotkeys import listen
@@ -34,6 +33,7 @@ from live.faces.gallery import Gallery
 from live.meter import percentiles_ms
 from live.output.web import free_port
 from live.pixels.host import read_region
+from live.preset import Preset
 from live.session import Session
 from live.studio import build
 from live.swap.contract import Preparer

@@ -21,8 +21,8 @@ from live.bench.faces_looking import Found, Perception, load_perception, measure
 from live.bench.faces_sheet import Sheet
 from live.bench.faces_steadiness import measure_speed, measure_steadiness
 from live.bench.report import check_places, head
-from live.config import Preset
 from live.errors import UsageError
+from live.preset import Preset
 from live.resources import models_dir
 
 log = logging.getLogger(__name__)

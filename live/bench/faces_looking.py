@@ -32,12 +32,12 @@ from live.bench.faces_figures import (
     row_of,
 )
 from live.bench.faces_sheet import Sheet, drawn_landmarks, drawn_mask, drawn_picture
-from live.config import Preset
 from live.errors import UsageError
 from live.faces.detector import Detector
 from live.faces.landmarker import Landmarker, patch_from_landmarks
 from live.faces.tracker import Options, Tracker, box_of
 from live.pixels import host
+from live.preset import Preset
 from live.privacy import Rules
 from live.values import Detection, Face, Floats, Frame, Pixels
 

@@ -32,8 +32,8 @@ from live.bench.quality_run import Person, Run, Show, put_on
 from live.bench.quality_sheet import Sheet
 from live.bench.quality_wearing import Wearer
 from live.bench.report import check_places, head
-from live.config import Preset
 from live.errors import UsageError
+from live.preset import Preset
 from live.privacy import Rules
 from live.studio import build_engine, build_masker, look_at_photos
 from live.swap.contract import Engine

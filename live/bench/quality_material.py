@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from live.bench import faces_data
-from live.config import Preset
 from live.errors import FaceError, UsageError
 from live.faces.gallery import Look
 from live.faces.landmarker import EYE_CORNERS
 from live.pixels import host
+from live.preset import Preset
 from live.studio import build_tracker
 from live.values import Face, Floats, Frame, PixelFormat, Pixels, SourceFace
 

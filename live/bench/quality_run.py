@@ -15,10 +15,10 @@ from live.bench.quality_material import Clip, camera_frame
 from live.bench.quality_sheet import Row, Sheet, tile
 from live.bench.quality_steadiness import Ground, Steadiness, ground
 from live.bench.quality_wearing import Swap, Wearer, outside_pixels
-from live.config import Preset
 from live.faces.landmarker import Landmarker, patch_from_landmarks
 from live.faces.tracker import box_of
 from live.pixels import host
+from live.preset import Preset
 from live.resources import models_dir
 from live.values import Box, Face, Floats, Frame, Pixels
 

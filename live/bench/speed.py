@@ -29,10 +29,10 @@ from live.bench.reel import Reel
 from live.bench.report import head
 from live.capture import route
 from live.capture.contract import Wanted
-from live.config import Preset
 from live.ends import Ask
 from live.errors import OutputError, UsageError
 from live.nets.devices import look
+from live.preset import Preset
 from live.session import Session
 from live.studio import build
 from live.values import PixelFormat

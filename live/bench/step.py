@@ -20,13 +20,13 @@ import torch
 from live.bench.rates import Rates, measure_rates, time_ms
 from live.bench.report import head
 from live.bench.work import count_work
-from live.config import Preset
 from live.device_engines import build_device_engine
 from live.engines import device_of
 from live.nets.cuda_graph import Captured
 from live.nets.selftest import calibration
 from live.nets.torch_graph import TorchGraph
 from live.nets.torch_math import multiplying
+from live.preset import Preset
 from live.swap.device.engine import DeviceEngine
 from live.swap.device.network import NetworkWear
 from live.values import Colour, PixelFormat

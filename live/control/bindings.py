@@ -10,9 +10,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 
-from live.config import KeysKeys
 from live.control.commands import COMMANDS, checked, split
 from live.errors import ConfigError, UsageError
+from live.preset import KeysKeys
 
 MODIFIERS = ("ctrl", "alt", "shift", "super")
 NAMED = (

@@ -10,8 +10,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from live.config import Section
 from live.nets.templates import TEMPLATES
+from live.preset import Section
 
 Role = Literal["detector", "landmarker", "recogniser", "projector", "swapper", "restorer", "masker"]
 """What a model is for. A projector turns the embedding of one recogniser into that of another."""
