@@ -24,7 +24,8 @@ from live.control.keeping import Keeper
 from live.control.keys import Keys
 from live.control.lookalike import who_looks_like
 from live.control.notes import Notes
-from live.control.server import ControlServer, Extras
+from live.control.server import ControlServer
+from live.control.site import Extras
 from live.control.wardrobe import Wardrobe
 from live.ends import Ask
 from live.errors import ConsentError, OutputError, UsageError

@@ -13,7 +13,8 @@ import pytest
 from live.control.before import Before
 from live.control.commands import COMMANDS
 from live.control.guard import COOKIE, Guard
-from live.control.server import COMMANDS_AT_ONCE, PHOTO_BYTES, VIEWERS, ControlServer, Extras
+from live.control.server import ControlServer
+from live.control.site import COMMANDS_AT_ONCE, PHOTO_BYTES, VIEWERS, Extras
 from live.control.stream import encode_jpeg
 from live.errors import OutputError, UsageError
 from live.output.web import Slot, free_port
