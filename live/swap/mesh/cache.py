@@ -15,7 +15,7 @@ from live.swap.mesh.maps import SIZE_PX
 from live.swap.mesh.topology import VERTICES
 from live.values import Floats, Pixels
 
-VERSION = 3
+VERSION = 4
 """Raised when the same photos would give another texture."""
 MOST_FILES = 64
 """1.3 MB each."""

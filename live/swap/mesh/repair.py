@@ -21,6 +21,7 @@ from live.values import Floats, Photo
 _LIGHT = (6, 12, 24)  # widths on which the sides' light is compared
 _MOST_LIGHT = 0.6  # log units
 _BETTER = (0.05, 0.55)  # how much better the other side was seen: taken a little, and altogether
+_STRETCHED = (0.2, 0.8)  # of what is turned to the camera: below, a few pixels make streaks, with hair in them
 _RIM = (0.015, 0.1)  # shares of the canvas: from the outline inward
 _BEARD = (2.0, 4.0)  # canonical units below the eyes: from here down darkness at the rim may be a beard
 _FINE_PX = 3.0  # sigma below which detail counts as the skin's grain
@@ -43,9 +44,10 @@ def filled(view: View, covered: Floats, canvas: Canvas) -> Floats:
     share = soft(ramp(seen[:, ::-1] - seen, *_BETTER), 160)[..., None]
     mixed = own + share * (other + light - own)
     mixed = _levelled_rim(mixed, field_of(view.skin, canvas), 1 - np.minimum(covered, covered[:, ::-1]), canvas)
-    # 2) skin, where neither side was seen and beyond the outline
+    # 2) skin, where neither side was seen, or only stretched, and beyond the outline
     depth, expected = outline_depth(SIZE_PX), field_of(view.skin, canvas)
-    unseen = np.minimum(covered, 1 - seen[:, ::-1])
+    stretched = 1 - ramp(view.facing, *_STRETCHED)
+    unseen = np.minimum(np.maximum(covered, stretched), 1 - seen[:, ::-1])
     unseen = cv2.dilate((unseen * 255).astype(np.uint8), _OVERLAP).astype(np.float32) / 255
     beyond = soft(1 - ramp(depth, 0.004, 0.016), 128)
     hole = np.maximum(soft(unseen, 160), beyond)

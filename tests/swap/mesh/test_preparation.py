@@ -415,3 +415,16 @@ def test_shade_at_the_temples_is_levelled_and_a_beard_stays():
     assert np.abs(levelled - expected)[upper].mean() < 0.5 * np.abs(shaded - expected)[upper].mean()
     assert np.array_equal(levelled[lower], shaded[lower])
     assert np.array_equal(levelled[depth > 0.1], shaded[depth > 0.1])
+
+
+def test_stripes_that_a_photo_shows_only_stretched_on_both_sides_become_skin(canvas):
+    view = flattened(unwrap(photo(), canvas, None), canvas)
+    stripes = 60 * (np.arange(SIZE_PX) // 6 % 2)[:, None, None].astype(np.float32)
+    stretched = (view.facing < 0.05) & (view.facing[:, ::-1] < 0.05) & (outline_depth(SIZE_PX) > 0.03)
+    assert stretched.sum() > 1000
+    open_ = np.zeros((SIZE_PX, SIZE_PX), np.float32)
+    clean = repair.filled(view, open_, canvas)
+    striped = repair.filled(replace(view, pixels=view.pixels + stripes * stretched[..., None]), open_, canvas)
+    assert np.abs(striped - clean)[stretched].mean() < 6
+    inner = (view.facing > 0.95) & (outline_depth(SIZE_PX) > 0.12)
+    assert np.abs(clean - view.pixels)[inner].mean() < 3, "what is seen well stays"
