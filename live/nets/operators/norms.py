@@ -29,14 +29,14 @@ def moments(x: Tensor, axes: list[int], epsilon: float) -> tuple[Tensor, Tensor]
     mean = torch.mean(x, axes, keepdim=True, dtype=torch.float32)
     length = torch.linalg.vector_norm(x, dim=axes, keepdim=True, dtype=torch.float32)
     count = math.prod(x.shape[axis] for axis in axes)
-    variance = (length * length / count - mean * mean).clamp_min(0)
-    return mean, torch.rsqrt(variance + epsilon)
+    spread = torch.addcmul(mean * mean, length, length, value=-1 / count).clamp_max(0)  # the variance, negative
+    return mean, torch.rsqrt(epsilon - spread)
 
 
 def scaled(x: Tensor, mean: Tensor, inverse: Tensor, gain: Tensor | None, shift: Tensor | None) -> Tensor:
     """(x - mean) * inverse * gain + shift, with one pass over x."""
     factor = inverse if gain is None else inverse * gain
-    offset = -mean * factor if shift is None else shift - mean * factor
+    offset = -mean * factor if shift is None else torch.addcmul(shift, mean, factor, value=-1)
     return torch.addcmul(offset.to(x.dtype), x, factor.to(x.dtype))
 
 
