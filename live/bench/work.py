@@ -44,7 +44,7 @@ def count_work(module: TorchGraph, inputs: Sequence[Tensor]) -> Work:
             values[slot] = tensor
         if step.op in HEAVY:
             flop += _flop(step, taken, made[0])
-            size += sum(tensor.numel() * tensor.element_size() for tensor in (*taken, made[0]))
+            size += sum(tensor.numel() * tensor.element_size() for tensor in (*taken, *made))
         for slot in step.frees:
             values[slot] = None
     return Work(flop, size)
@@ -59,4 +59,6 @@ def _flop(step: Step, taken: list[Tensor], made: Tensor) -> int:
         ):
             return 2 * taken[0].numel() * math.prod(weight.shape[1:])
         return 2 * made.numel() * math.prod(weight.shape[1:])
+    if step.op == "live.Layers":
+        return 2 * made.numel() * taken[1].shape[0] * taken[1].shape[2]
     return 2 * made.numel() * taken[0].shape[-1]

@@ -7,7 +7,7 @@ fill a card.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +18,8 @@ from live.nets.graph import Graph, Node
 
 SMALL_WEIGHT = 1 << 14
 """Entries up to which weights are compared: lines and axes, which exporters write once per node."""
-POINTWISE = {"Add", "Sub", "Mul", "Sigmoid", "Tanh", "Relu", "LeakyRelu", "live.MultiplyAdd", "live.Blend"}
-"""Operators that read some of a picture's channels as fast as all of a picture's."""
+LEAST_CHANNELS = 8
+"""Of layers that are joined: masks of one channel gain nothing."""
 
 Group = list[Node]
 
@@ -48,34 +48,27 @@ def merge_equal(graph: Graph) -> Graph:
 
 
 def join_layers(graph: Graph) -> Graph:
-    """Matrix products of one input as one product and a split, 1 x 1 convolutions of one picture as one convolution.
+    """Compute matrix products of one input as one product and a split, alike 1 x 1 convolutions of one picture as one.
 
     Returns: a graph that computes the same.
     """
-    pointwise = _read_pointwise(graph)
     groups: dict[Any, Group] = defaultdict(list)
     for node in graph.nodes:
         if _is_product(graph, node):
             groups[node.op, node.inputs[0], _size(graph.weights, node)[1], len(node.inputs)].append(node)
-        elif _is_pointwise_layer(graph, node) and node.name in pointwise:
-            groups[node.op, node.inputs[0], graph.weights[node.inputs[1]].shape[1], len(node.inputs)].append(node)
+        elif _is_pointwise_layer(graph, node):
+            groups[node.op, node.inputs[0], graph.weights[node.inputs[1]].shape, len(node.inputs)].append(node)
     first: dict[str, Group] = {group[0].name: group for group in groups.values() if len(group) > 1}
     gone = {node.name for group in first.values() for node in group}
     weights: dict[str, Any] = dict(graph.weights)
     nodes: list[Node] = []
     for node in graph.nodes:
         if node.name in first:
-            nodes += _joined(first[node.name], weights)
+            join = _joined_products if node.op == "Gemm" else _joined_convolutions
+            nodes += join(first[node.name], weights)
         elif node.name not in gone:
             nodes.append(node)
     return replace(graph, nodes=tuple(nodes), weights=weights).pruned()
-
-
-def _read_pointwise(graph: Graph) -> set[str]:
-    """Names of the values that only pointwise operators read."""
-    others = {name for node in graph.nodes if node.op not in POINTWISE for name in node.inputs}
-    others |= {port.name for port in graph.outputs}
-    return {node.name for node in graph.nodes} - others
 
 
 def _is_layer(graph: Graph, node: Node) -> bool:
@@ -95,11 +88,13 @@ def _is_product(graph: Graph, node: Node) -> bool:
 
 
 def _is_pointwise_layer(graph: Graph, node: Node) -> bool:
-    """Whether a node is a 1 x 1 convolution whose weights are known."""
+    """Whether a node is a 1 x 1 convolution into several channels whose weights are known."""
     if node.op != "Conv" or not _is_layer(graph, node):
         return False
     shape = graph.weights[node.inputs[1]].shape
-    if len(shape) != 4 or shape[2:] != (1, 1) or node.attributes.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
+    if len(shape) != 4 or shape[0] < LEAST_CHANNELS or shape[2:] != (1, 1):
+        return False
+    if node.attributes.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
         return False
     plain = all(set(node.attributes.get(name, ())) <= {each} for name, each in (("pads", 0), ("strides", 1)))
     biased = len(node.inputs) == 2 or graph.weights[node.inputs[2]].shape == shape[:1]
@@ -112,20 +107,18 @@ def _size(weights: Mapping[str, Any], node: Node) -> tuple[int, int]:
     return (size[0], size[1]) if node.attributes.get("transB", 0) else (size[1], size[0])
 
 
-def _joined(group: Group, weights: dict[str, Any]) -> tuple[Node, Node]:
-    """One layer with all columns or channels, and what cuts them. Enters the weights."""
-    product = group[0].op == "Gemm"
-    part: Callable[[Node, Mapping[str, Any]], tuple[Array, Array | None]] = _columns if product else _channels
-    parts = [part(node, weights) for node in group]
+def _joined_products(group: Group, weights: dict[str, Any]) -> tuple[Node, ...]:
+    """One product with all columns, and what cuts it. Enters the weights."""
+    columns = [_columns(node, weights) for node in group]
     name, inputs = f"{group[0].name}.joined", [group[0].inputs[0]]
-    for kind, arrays in zip(("weight", "bias"), zip(*parts)):
+    for kind, arrays in zip(("weight", "bias"), zip(*columns)):
         if arrays[0] is not None:
             inputs.append(f"{name}.{kind}")
             weights[inputs[-1]] = np.concatenate(arrays)
-    weights[f"{name}.sizes"] = np.array([len(weight) for weight, _ in parts], np.int64)
-    layer = Node(group[0].op, tuple(inputs), (name,), {"transB": 1} if product else {"kernel_shape": (1, 1)})
+    weights[f"{name}.sizes"] = np.array([len(weight) for weight, _ in columns], np.int64)
+    product = Node("Gemm", tuple(inputs), (name,), {"transB": 1})
     cut = Node("Split", (name, f"{name}.sizes"), tuple(node.name for node in group), {"axis": 1})
-    return layer, cut
+    return product, cut
 
 
 def _columns(node: Node, weights: Mapping[str, Any]) -> tuple[Array, Array | None]:
@@ -138,6 +131,11 @@ def _columns(node: Node, weights: Mapping[str, Any]) -> tuple[Array, Array | Non
     return weight, np.broadcast_to(bias.reshape(-1), len(weight))
 
 
-def _channels(node: Node, weights: Mapping[str, Any]) -> tuple[Array, Array | None]:
-    """What a 1 x 1 convolution multiplies with, (out, in, 1, 1), and what it adds, (out,)."""
-    return np.asarray(weights[node.inputs[1]]), np.asarray(weights[node.inputs[2]]) if len(node.inputs) > 2 else None
+def _joined_convolutions(group: Group, weights: dict[str, Any]) -> tuple[Node, ...]:
+    """Several layers of one picture, each with a result of its own. Enters the weights."""
+    inputs = [group[0].inputs[0]]
+    for place, kind in enumerate(("weights", "biases")[: len(group[0].inputs) - 1], 1):
+        inputs.append(f"{group[0].name}.{kind}")
+        arrays = [np.asarray(weights[node.inputs[place]]) for node in group]
+        weights[inputs[-1]] = np.stack([array.reshape(array.shape[:2]) for array in arrays])
+    return (Node("live.Layers", tuple(inputs), tuple(node.name for node in group)),)

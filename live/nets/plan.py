@@ -18,7 +18,7 @@ from live.nets.graph import MOST_ELEMENTS, Graph, Node
 from live.nets.operators import OPERATORS
 from live.nets.operators.call import Call, Made, MixedRowsError, Value
 
-HEAVY = {"Conv", "ConvTranspose", "live.ModulatedConv", "MatMul", "Gemm", "Einsum"}
+HEAVY = {"Conv", "ConvTranspose", "live.ModulatedConv", "live.Layers", "MatMul", "Gemm", "Einsum"}
 """Operators in which a network's work is; what comes after the last of them is done in float32."""
 TRIED_ROWS = 3
 

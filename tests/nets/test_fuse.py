@@ -190,7 +190,7 @@ def features(*ends: Any) -> list[Any]:
     return [N("Conv", ["x", "gain", "lines_a"], ["g"]), N("Conv", ["x", "shift", "lines_b"], ["s"]), *ends]
 
 
-LAYERS = {"gain": f(9, 4, 1, 1), "shift": f(9, 4, 1, 1), "lines_a": f(9), "lines_b": f(9), "other": f(9, 9, 3, 3)}
+LAYERS = {"gain": f(9, 4, 1, 1), "shift": f(9, 4, 1, 1), "lines_a": f(9), "lines_b": f(9)}
 
 
 def operators(path: Path) -> list[str]:
@@ -205,20 +205,23 @@ def runs_alike(path: Path, given: np.ndarray) -> None:
         assert all(distance(mine.numpy(), theirs) < off for mine, theirs in zip(got, wanted))
 
 
+@pytest.mark.parametrize("biased", [True, False])
 @pytest.mark.parametrize("rows", [1, 3])
-def test_layers_that_read_one_picture_become_one_layer(tmp_path: Path, rows: int) -> None:
+def test_layers_that_read_one_picture_become_one(tmp_path: Path, rows: int, biased: bool) -> None:
     path = tmp_path / "a.onnx"
     nodes = features(N("Sigmoid", ["g"], ["m"]), N("Mul", ["m", "s"], ["y"]))
+    if not biased:
+        nodes[:2] = [N("Conv", ["x", name], [out]) for name, out in (("gain", "g"), ("shift", "s"))]
     save(path, nodes, [info("x", [1, 4, 5, 6])], [info("y", [1, 9, 5, 6])], LAYERS)
-    assert operators(path) == ["Conv", "Split", "Sigmoid", "Mul"]
+    assert operators(path) == ["live.Layers", "Sigmoid", "Mul"]
     runs_alike(path, f(rows, 4, 5, 6))
 
 
-def test_a_layer_whose_channels_something_else_reads_stays_alone(tmp_path: Path) -> None:
+def test_layers_of_other_sizes_stay_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.onnx"
-    nodes = features(N("Conv", ["g", "other"], ["c"], pads=[1, 1, 1, 1]), N("Mul", ["c", "s"], ["y"]))
-    save(path, nodes, [info("x", [1, 4, 5, 6])], [info("y", [1, 9, 5, 6])], LAYERS)
-    assert operators(path) == ["Conv", "Conv", "Conv", "Mul"]
+    weights = {**LAYERS, "shift": f(1, 4, 1, 1), "lines_b": f(1)}
+    save(path, features(N("Mul", ["g", "s"], ["y"])), [info("x", [1, 4, 5, 6])], [info("y", [1, 9, 5, 6])], weights)
+    assert operators(path) == ["Conv", "Conv", "Mul"]
     runs_alike(path, f(2, 4, 5, 6))
 
 

@@ -95,9 +95,37 @@ def _product(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
     the kernel; cuDNN's would be another pass over the picture. Not for float32: a step's products keep all their bits,
     while its convolutions may take TF32.
     """
-    pixels, kernel = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1]), w.flatten(1).T
-    result = pixels @ kernel if b is None else torch.addmm(b, pixels, kernel)
-    return result.reshape(x.shape[0], *x.shape[2:], -1).permute(0, 3, 1, 2)
+    pixels, kernel = _pixels(x), w.flatten(1).T
+    return _picture(pixels @ kernel if b is None else torch.addmm(b, pixels, kernel), x)
+
+
+def _pixels(x: Tensor) -> Tensor:
+    """A picture (N, C, H, W) as (N * H * W, C); a view where channels are last."""
+    return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
+
+
+def _picture(pixels: Tensor, like: Tensor) -> Tensor:
+    """Undo `_pixels`."""
+    return pixels.reshape(like.shape[0], *like.shape[2:], -1).permute(0, 3, 1, 2)
+
+
+@operator("live.Layers")
+def _layers(call: Call) -> Made:
+    """Several 1 x 1 convolutions of one picture: inputs x, weights (L, out, in), perhaps biases (L, out)."""
+    value, weights, biases = call.value(0), call.value(1), call.optional(2)
+    keep_off(value, range(1, len(value.shape)))
+    count, together = weights.shape[0], call.dtype in HALVES
+
+    def run(x: Tensor, w: Tensor, b: Tensor | None = None) -> tuple[Tensor, ...]:
+        if not together:
+            lines = [None] * count if b is None else b.unbind()
+            return tuple(F.conv2d(x, one[:, :, None, None], line) for one, line in zip(w.unbind(), lines))
+        pixels, kernels = _pixels(x).expand(count, -1, -1), w.transpose(1, 2)
+        made = torch.bmm(pixels, kernels) if b is None else torch.baddbmm(b[:, None], pixels, kernels)
+        return tuple(_picture(one, x) for one in made.unbind())
+
+    takes = [item for item in (value, weights, biases) if item is not None]
+    return Made(run, takes, [value.rows] * count)
 
 
 @operator("ConvTranspose")
