@@ -205,16 +205,17 @@ def runs_alike(path: Path, given: np.ndarray) -> None:
         assert all(distance(mine.numpy(), theirs) < off for mine, theirs in zip(got, wanted))
 
 
+@pytest.mark.parametrize("side", [5, 40])
 @pytest.mark.parametrize("biased", [True, False])
 @pytest.mark.parametrize("rows", [1, 3])
-def test_layers_that_read_one_picture_become_one(tmp_path: Path, rows: int, biased: bool) -> None:
+def test_layers_that_read_one_picture_become_one(tmp_path: Path, rows: int, biased: bool, side: int) -> None:
     path = tmp_path / "a.onnx"
     nodes = features(N("Sigmoid", ["g"], ["m"]), N("Mul", ["m", "s"], ["y"]))
     if not biased:
         nodes[:2] = [N("Conv", ["x", name], [out]) for name, out in (("gain", "g"), ("shift", "s"))]
-    save(path, nodes, [info("x", [1, 4, 5, 6])], [info("y", [1, 9, 5, 6])], LAYERS)
+    save(path, nodes, [info("x", [1, 4, side, side])], [info("y", [1, 9, side, side])], LAYERS)
     assert operators(path) == ["live.Layers", "Sigmoid", "Mul"]
-    runs_alike(path, f(rows, 4, 5, 6))
+    runs_alike(path, f(rows, 4, side, side))
 
 
 def test_layers_of_other_sizes_stay_alone(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from live.errors import ModelError
 from live.nets.operators.call import Call, Made, MixedRowsError, Value, axis_of, keep_off, operator
-from live.nets.operators.pictures import CONVOLUTIONS, TRANSPOSED, padder, window
+from live.nets.operators.convolutions import CONVOLUTIONS, TRANSPOSED, padder, window
 from live.nets.operators.shapes import same
 
 
