@@ -123,11 +123,12 @@ def make_plan(
     Raises: ModelError, one line.
     """
     try:
-        plan = _Planner(graph, constants, dtype, wide | tail(graph), free=True).make(shapes)
+        wide |= tail(graph) | lines(graph)
+        plan = _Planner(graph, constants, dtype, wide, free=True).make(shapes)
         _try_rows(plan, graph, shapes, dtype)
         return plan
     except MixedRowsError:
-        return _Planner(graph, constants, dtype, wide | tail(graph), free=False).make(shapes)
+        return _Planner(graph, constants, dtype, wide, free=False).make(shapes)
 
 
 def tail(graph: Graph) -> frozenset[str]:
@@ -142,6 +143,20 @@ def tail(graph: Graph) -> frozenset[str]:
         else:
             after.add(node.name)
     return frozenset(after)
+
+
+def lines(graph: Graph) -> frozenset[str]:
+    """Nodes between a product and the norms that alone read it, as gains and shifts: one cast instead of one each."""
+    others = {port.name for port in graph.outputs}
+    found: set[str] = set()
+    for node in reversed(graph.nodes):
+        if node.op not in HEAVY and not others & set(node.outputs) and found & set(node.outputs):
+            found |= set(node.inputs)
+            continue
+        norm = node.op == "live.Standardise"
+        found |= set(node.inputs[1:]) if norm else set()
+        others |= set(node.inputs[:1] if norm else node.inputs)
+    return frozenset(node.name for node in graph.nodes if node.op not in HEAVY and set(node.outputs) & (found - others))
 
 
 class _Planner:
@@ -192,8 +207,9 @@ class _Planner:
             tensors = run_made(node, made, [value.tensor for value in made.takes])
             results = [Value(tensor, constant=True) for tensor in tensors]
         else:
-            takes = tuple(self._slot_of(value, dtype) for value in made.takes)
-            metas = [_meta(value, dtype) for value in made.takes]
+            kinds = [value.tensor.dtype if at in made.kept else dtype for at, value in enumerate(made.takes)]
+            takes = tuple(self._slot_of(value, kind) for value, kind in zip(made.takes, kinds))
+            metas = [_meta(value, kind) for value, kind in zip(made.takes, kinds)]
             results = [Value(t, rows=rows) for t, rows in zip(run_made(node, made, metas), made.rows)]
             gives = tuple(self._slot_of(value, value.tensor.dtype) for value in results)
             self._steps.append(Step(node.name, node.op, made.run, takes, gives, (), made.shape))

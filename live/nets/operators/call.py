@@ -59,6 +59,8 @@ class Made:
     """Per output."""
     shape: Callable[..., Tensor] | None = None
     """The same on shapes alone, for operators where torch's own answer on the meta device is slow (10 ms and more)."""
+    kept: frozenset[int] = frozenset()
+    """Which of `takes` stay in the type they are made in."""
 
 
 @dataclass(frozen=True)

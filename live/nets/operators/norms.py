@@ -35,9 +35,17 @@ def moments(x: Tensor, axes: list[int], epsilon: float) -> tuple[Tensor, Tensor]
 
 def scaled(x: Tensor, mean: Tensor, inverse: Tensor, gain: Tensor | None, shift: Tensor | None) -> Tensor:
     """(x - mean) * inverse * gain + shift, with one pass over x."""
-    factor = inverse if gain is None else inverse * gain
-    offset = -mean * factor if shift is None else torch.addcmul(shift, mean, factor, value=-1)
-    return torch.addcmul(offset.to(x.dtype), x, factor.to(x.dtype))
+    factor = inverse.to(x.dtype) if gain is None else torch.mul(inverse, gain, out=_empty(x, inverse, gain))
+    if shift is None:
+        offset = torch.mul(mean, factor, out=_empty(x, mean, factor)).neg()
+    else:  # with the factor as it was rounded: what is constant goes out exactly
+        offset = torch.addcmul(shift, mean, factor, value=-1, out=_empty(x, mean, factor, shift))
+    return torch.addcmul(offset, x, factor)
+
+
+def _empty(like: Tensor, *given: Tensor) -> Tensor:
+    """Room for what is made of tensors, in the type of another: no cast after it."""
+    return like.new_empty(torch.broadcast_shapes(*(each.shape for each in given)))
 
 
 def standardised(x: Tensor, axes: list[int], epsilon: float, gain: Tensor | None, shift: Tensor | None) -> Tensor:
@@ -70,13 +78,14 @@ def _standardise(call: Call) -> Made:
     epsilon = call.get("epsilon", 1e-5)
     takes = [item for item in (value, gain, shift) if item is not None]
     has_gain = gain is not None
+    # Styles are float32 where they come from (plan.lines), as the norm wants them.
 
     def run(x: Tensor, *rest: Tensor) -> Tensor:
         first = rest[0] if has_gain else None
         second = rest[-1] if len(rest) > has_gain else None
         return standardised(x, axes, epsilon, first, second)
 
-    return Made(run, takes, [value.rows], same)
+    return Made(run, takes, [value.rows], same, frozenset({1, 2}))
 
 
 @operator("InstanceNormalization")
@@ -167,6 +176,10 @@ def _length(call: Call) -> Made:
     return Made(run, [value], [value.rows])
 
 
+EXACT = frozenset({3, 4})
+"""Of what a modulated convolution takes: sums of squared weights, too many for half precision, and epsilon."""
+
+
 @operator("live.ModulatedConv")
 def _modulated(call: Call) -> Made:
     """StyleGAN2's convolution with weights scaled by each row's style: inputs x, weight, style (one per channel read),
@@ -189,16 +202,13 @@ def _modulated(call: Call) -> Made:
     inner = before if pad is None else [0, 0]
     epsilon = call.get("epsilon", None)
     takes = [value, weight, style]
-    largest = 1.0
     if epsilon is not None:
         # A gain g on the result is 1 / sqrt((sum + epsilon) / g^2).
         damped = call.get("gain", 1.0) ** -2
-        epsilon *= damped
         energy = call.fixed(1).to(torch.float64).square().sum((2, 3)) * damped
-        energy = energy if transposed else energy.T
-        # Brought to 1 at most: as stored in half precision it must neither overflow nor vanish.
-        largest = float(energy.max()) or 1.0
-        takes.append(Value((energy / largest).to(torch.float32).contiguous(), constant=True))  # (I, O)
+        energy = energy if transposed else energy.T  # (I, O)
+        numbers = (energy.to(torch.float32).contiguous(), torch.tensor([epsilon * damped], dtype=torch.float32))
+        takes += [Value(number, constant=True) for number in numbers]
         takes += [shift for shift in (call.optional(3),) if shift is not None]
 
     def run(x: Tensor, w: Tensor, s: Tensor, *rest: Tensor) -> Tensor:
@@ -210,9 +220,10 @@ def _modulated(call: Call) -> Made:
         else:
             y = CONVOLUTIONS[4](x if pad is None else pad(x), w, None, strides, inner, dilations)
         if rest:
-            scale = torch.rsqrt((s.float().square() @ rest[0].float()) * largest + epsilon)
+            energies, least, *shift = rest
+            scale = torch.rsqrt(torch.addmm(least, s.float().square(), energies))
             scale = scale.to(y.dtype)[:, :, None, None]
-            y = y * scale if len(rest) == 1 else torch.addcmul(rest[1], y, scale)
+            y = torch.addcmul(shift[0], y, scale) if shift else y * scale
         return y
 
-    return Made(run, takes, [0 if style.rows == 0 or value.rows == 0 else None])
+    return Made(run, takes, [0 if style.rows == 0 or value.rows == 0 else None], kept=EXACT)

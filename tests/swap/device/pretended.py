@@ -34,7 +34,6 @@ from live.values import Colour, PixelFormat
 
 TRACKS = 8
 TWINS = {"inswapper_128": SMALL, "hyperswap_1a_256": 1 / 8, "gfpgan_1.4": SMALL, "w600k_r50": SMALL}
-NO_WORK = ("empty", "new_empty", "_unsafe_view", "device", "lift", "detach")
 
 
 class OnCard(TorchDispatchMode):  # type: ignore[misc]
@@ -44,12 +43,21 @@ class OnCard(TorchDispatchMode):  # type: ignore[misc]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        elsewhere = [each for each in tree_leaves(result) if isinstance(each, Tensor) and not each.is_cuda]
-        assert not elsewhere, f"{func} leaves the card"
-        name = func.overloadpacket.__name__
-        self.count += not (func.is_view or name.startswith(NO_WORK))
+        given, made = (_tensors(each) for each in ((args, kwargs), result))
+        assert all(each.is_cuda for each in made), f"{func} leaves the card"
+        name, known = func.overloadpacket.__name__, {_memory(each) for each in given}
+        works = func._schema.is_mutable or any(_memory(each) not in known for each in made)
+        self.count += works and not name.startswith(("empty", "new_empty"))
         self.count += "conv" in name and len(args) > 2 and args[2] is not None
         return result
+
+
+def _tensors(values: Any) -> list[Tensor]:
+    return [each for each in tree_leaves(values) if isinstance(each, Tensor)]
+
+
+def _memory(tensor: Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)
 
 
 @contextmanager
