@@ -45,7 +45,7 @@ def scaled(x: Tensor, mean: Tensor, inverse: Tensor, gain: Tensor | None, shift:
 
 def _empty(like: Tensor, *given: Tensor) -> Tensor:
     """Room for what is made of tensors, in the type of another: no cast after it."""
-    return like.new_empty(torch.broadcast_shapes(*(each.shape for each in given)))
+    return like.new_empty(torch.broadcast_shapes(*(each.shape for each in given)))  # type: ignore[no-untyped-call]
 
 
 def standardised(x: Tensor, axes: list[int], epsilon: float, gain: Tensor | None, shift: Tensor | None) -> Tensor:
