@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 # Before OpenCV: both wheels carry a libxcb. With OpenCV's first, grabbing a screen through PyAV crashes the process;
 # with PyAV's first, OpenCV's windows do not open, which is why they live in a process of their own.
@@ -53,6 +56,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 1
+
+
+def program() -> NoReturn:
+    """The command `live`: runs the program and ends the process.
+
+    A thread that still makes a network ready cannot be stopped inside a library. An interpreter that ends in order cuts
+    it down there: torch then aborts the process (134), and one that waits for a hanging card would never end.
+    """
+    code = main()
+    if any(thread.daemon for thread in threading.enumerate()):
+        logging.shutdown()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):  # nobody listens any more
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def parser() -> Parser:
@@ -202,4 +221,4 @@ def _faces_check(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

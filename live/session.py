@@ -290,7 +290,8 @@ class Session:
     def _failed(self, frame: Frame, error: Exception, trouble: EverySoOften) -> Proof:
         self.meter.count("failed")
         if trouble.ready(time.monotonic()):
-            log.warning("frame %d failed: %s: %s", frame.number, type(error).__name__, error, exc_info=True)
+            bug = not isinstance(error, LiveError)
+            log.warning("frame %d failed: %s: %s", frame.number, type(error).__name__, error, exc_info=bug)
         return Proof(False, f"failed: {type(error).__name__}")
 
     def _hand_over(self, swapped: Swapped) -> None:

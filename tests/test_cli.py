@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import av
@@ -131,3 +133,24 @@ def test_every_frame_of_a_file_comes_out_in_order_with_its_time(
             times.append([frame.time for frame in container.decode(video=0)])
     assert times[0] == times[1]
     assert len(times[0]) > 10
+
+
+BUSY = """
+import threading, sys
+from live import cli
+import torch
+begun = threading.Event()
+def work():
+    while True:
+        torch.randn(400, 400) @ torch.randn(400, 400)
+        begun.set()
+threading.Thread(target=work, daemon=True).start()
+begun.wait()
+cli.main = lambda: print("the summary") or 3
+cli.program()
+"""
+
+
+def test_a_network_that_is_still_made_ready_does_not_crash_the_end() -> None:
+    ended = subprocess.run([sys.executable, "-c", BUSY], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (3, "the summary\n", "")

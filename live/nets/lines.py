@@ -28,8 +28,8 @@ UNDER_WAY = 2
 """Batches of a step that are under way: double buffering."""
 MOST_UNDER_WAY = 8
 """More of them, without graphs, are made when sessions send again what a frame missed, or do not fit one batch."""
-ANSWER_S = 1.5
-"""What is queued takes milliseconds; a device that takes so long hangs."""
+ANSWER_S = 1.0
+"""What is queued takes milliseconds; a device that takes so long hangs. A run has to end within 2 s all the same."""
 WAIT_S = 0.002
 """So long the first of several sessions waits for rows of the others."""
 

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 MOST_FAULTS = 3
 """So many frames in a row may fail before the device is made anew."""
+MOST_STALLS = 3
+"""So often a device may not answer; each time nothing new was shown for more than a second."""
 
 Make = Callable[[int], DeviceEngine]
 """Makes the device's engine at a rung of the precision ladder, 0 the fastest. Raises: LiveError when there is none."""
@@ -38,7 +40,7 @@ class SwitchingWay:
     ) -> None:
         self.name = light_engine.name
         self._light, self._light_engine, self._make, self._pipeline = light, light_engine, make, pipeline
-        self._rung, self._faults, self._numbers = 0, 0, Watch()
+        self._rung, self._faults, self._stalls, self._numbers = 0, 0, 0, Watch()
         self._sources: dict[str, SourceFace] = {}
         self._heavy: DevicePipeline | None = None
         self._under_way = 0
@@ -118,6 +120,7 @@ class SwitchingWay:
         self._faults += 1
         self._heavy.forget()  # buffers and graphs are made anew; a lack of memory may end with them
         if isinstance(error, StalledError):
+            self._stalls += 1
             self._leave("it does not answer", self._rung)
         elif self._faults >= MOST_FAULTS:
             self._leave(f"it failed {self._faults} times in a row ({error})", self._rung + 1)
@@ -129,11 +132,13 @@ class SwitchingWay:
             self._leave(f"its numbers were not finite {BAD_IN_A_ROW} times in a row", self._rung + 1)
 
     def _leave(self, why: str, rung: int) -> None:
-        """Back to the host, while the device is made anew, at the same rung or another."""
-        anew = "it is made anew" + (", more exactly" if rung > self._rung else "")
+        """Back to the host, for good or while the device is made anew, at the same rung or another."""
+        again = self._stalls < MOST_STALLS
+        anew = "it is made anew" + (", more exactly" if rung > self._rung else "") if again else "it stays out"
         log.error("%s is back: of %s, %s; %s", self._light_engine.name, self.name, why, anew)
         self._heavy, self.name, self._faults, self._numbers = None, self._light_engine.name, 0, Watch()
         self._readying.close()
-        self._rung = rung
-        self._readying = self._new()
-        self._readying.start()
+        if again:
+            self._rung = rung
+            self._readying = self._new()
+            self._readying.start()

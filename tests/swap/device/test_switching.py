@@ -10,7 +10,7 @@ from live.errors import ModelError
 from live.nets.lines import DeviceError, StalledError
 from live.pixels import host
 from live.swap.device import switching
-from live.swap.device.switching import MOST_FAULTS, SwitchingWay
+from live.swap.device.switching import MOST_FAULTS, MOST_STALLS, SwitchingWay
 from live.values import Proof, Settings, Swapped
 from tests.parts import SOURCE, picture
 
@@ -142,6 +142,20 @@ def test_a_device_that_does_not_answer_is_left_at_once_and_made_anew_as_it_was(r
     rig.settle()
     assert rig.rungs == [0, 0]
     assert rig.frame() == "device 0"
+
+
+def test_a_device_that_again_and_again_does_not_answer_stays_out(rig, caplog):
+    for _ in range(MOST_STALLS):
+        rig.settle()
+        assert rig.frame() == "device 0"
+        rig.paths[-1].fault, rig.paths[-1].fault_at = StalledError("the device does not answer"), "finish"
+        with pytest.raises(StalledError):
+            rig.frame()
+    assert "it stays out" in caplog.text
+    assert rig.rungs == [0] * MOST_STALLS
+    assert [rig.frame() for _ in range(3)] == ["host"] * 3
+    rig.way.prepare(SOURCE)
+    rig.way.close()
 
 
 def test_one_failing_frame_is_no_reason_to_leave_the_device(rig):
