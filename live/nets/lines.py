@@ -30,6 +30,8 @@ MOST_UNDER_WAY = 8
 """More of them, without graphs, are made when sessions send again what a frame missed, or do not fit one batch."""
 ANSWER_S = 1.0
 """What is queued takes milliseconds; a device that takes so long hangs. A run has to end within 2 s all the same."""
+AGAIN_S = 0.05
+"""So long a device that hung is given for what is queued behind, until it answers again."""
 WAIT_S = 0.002
 """So long the first of several sessions waits for rows of the others."""
 
@@ -194,11 +196,11 @@ class Line:
         if batch.error is not None:
             raise DeviceError(f"the device failed: {_line(batch.error)}") from batch.error
         try:
-            back = self._place.happened(self._slots[batch.slot].downloaded, 0.0 if self._stalled else ANSWER_S)
+            limit_s = AGAIN_S if self._stalled else ANSWER_S
+            self._stalled = not self._place.happened(self._slots[batch.slot].downloaded, limit_s)
         except RuntimeError as error:  # torch raises errors of kernels wherever it next looks
             raise DeviceError(f"the device failed: {_line(error)}") from error
-        if not back:
-            self._stalled = True
+        if self._stalled:
             raise StalledError("the device does not answer")
 
     @property

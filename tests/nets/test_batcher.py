@@ -194,6 +194,9 @@ def test_a_device_that_hangs_is_said_once_it_has_taken_too_long_and_its_buffers_
             ticket.result()
         ticket.release()
     line = batcher._lines["double"]
+    event.over = True
+    assert ask(batcher, [1], [1])["twice"][0, 0] == 2, "it answers again"
+    event.over = False
     batcher.clear()
     assert batcher_module._hanging == [line]
     event.over = True
