@@ -123,6 +123,8 @@ def _matmul(call: Call) -> Made:
 def _gemm(call: Call) -> Made:
     left, right, bias = call.value(0), call.value(1), call.optional(2)
     alpha, beta = call.get("alpha", 1.0), call.get("beta", 1.0)
+    if len(left.shape) != 2 or len(right.shape) != 2:
+        raise ModelError(f"Gemm ({call.node.name}) multiplies matrices, not {left.shape} and {right.shape}")
     if right.constant and not call.get("transA", 0) and (bias is None or bias.constant):
         keep_off(left, [1])
         weight = right.tensor if call.get("transB", 0) else right.tensor.T
