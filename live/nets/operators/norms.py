@@ -28,7 +28,7 @@ def moments(x: Tensor, axes: list[int], epsilon: float) -> tuple[Tensor, Tensor]
         return mean, torch.rsqrt(variance + epsilon)
     mean = torch.mean(x, axes, keepdim=True, dtype=torch.float32)
     length = torch.linalg.vector_norm(x, dim=axes, keepdim=True, dtype=torch.float32)
-    count = math.prod(x.shape[axis] for axis in axes)
+    count = math.prod([x.shape[axis] for axis in axes])
     spread = torch.addcmul(mean * mean, length, length, value=-1 / count).clamp_max(0)  # the variance, negative
     return mean, torch.rsqrt(epsilon - spread)
 
@@ -45,7 +45,7 @@ def scaled(x: Tensor, mean: Tensor, inverse: Tensor, gain: Tensor | None, shift:
 
 def _empty(like: Tensor, *given: Tensor) -> Tensor:
     """Room for what is made of tensors, in the type of another: no cast after it."""
-    return like.new_empty(torch.broadcast_shapes(*(each.shape for each in given)))  # type: ignore[no-untyped-call]
+    return like.new_empty(torch.broadcast_shapes(*[each.shape for each in given]))  # type: ignore[no-untyped-call]
 
 
 def standardised(x: Tensor, axes: list[int], epsilon: float, gain: Tensor | None, shift: Tensor | None) -> Tensor:

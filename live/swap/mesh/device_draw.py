@@ -17,6 +17,7 @@ from live.swap.mesh.draw import _BENT_PX, _CELLS, _TURNED_AWAY
 from live.swap.mesh.raster import _EDGE, _SLIVER
 from live.swap.mesh.topology import VERTICES
 
+_ROUND = float(_EDGE)  # torch.compile takes numbers of numpy for tensors
 CELLS = 160
 """Along each side of the grid: 130 across the ring, about 108 down a face, as many as on the host."""
 _MARGIN_CELLS = 4
@@ -154,8 +155,8 @@ def _spans(cells: Tensor, tables: Tables) -> tuple[Tensor, Tensor]:
     (top, middle, bottom), row = order, torch.arange(CELLS, device=cells.device).float()
     along = _line(top, bottom, row)
     across = torch.where(row >= middle[..., 1:], _line(middle, bottom, row), _line(top, middle, row))
-    left = torch.ceil(torch.minimum(along, across) - float(_EDGE)).clamp(0, CELLS)
-    right = torch.floor(torch.maximum(along, across) + float(_EDGE)).clamp(-1, CELLS - 1)
+    left = torch.ceil(torch.minimum(along, across) - _ROUND).clamp(0, CELLS)
+    right = torch.floor(torch.maximum(along, across) + _ROUND).clamp(-1, CELLS - 1)
     within = (row >= torch.ceil(top[..., 1:])) & (row <= torch.floor(bottom[..., 1:]))
     return left.int(), torch.where(within, right, -1).int()
 
@@ -163,7 +164,7 @@ def _spans(cells: Tensor, tables: Tables) -> tuple[Tensor, Tensor]:
 def _line(start: Tensor, stop: Tensor, row: Tensor) -> Tensor:
     """Return x (N, T, CELLS) at rows of the lines through two points (N, T, 2); level ones stay at the first's."""
     fall = stop[..., 1:] - start[..., 1:]
-    level = fall < float(_EDGE)
+    level = fall < _ROUND
     slope = torch.where(level, 0, (stop[..., :1] - start[..., :1]) / torch.where(level, 1, fall))
     return start[..., :1] - slope * start[..., 1:] + slope * row
 

@@ -66,7 +66,9 @@ class Bench(NamedTuple):
     blurs: Tensor
     """... (38,) px: the blur at which it is so."""
     tile: Tensor
-    """(256, 256) grain of deviation 1."""
+    """(256, 256) grain of deviation 1, ..."""
+    left: float
+    """... and what share of such grain the fine band holds."""
 
 
 class Area(NamedTuple):
@@ -88,6 +90,7 @@ def bench(device: torch.device | str) -> Bench:
         torch.from_numpy(-shares).to(device),
         torch.from_numpy(blurs).to(device),
         torch.from_numpy(_tile()).to(device),
+        _noise_left(),
     )
 
 
@@ -153,10 +156,9 @@ def _look(grey: Tensor, inside: Tensor, made: Bench) -> tuple[Tensor, Tensor, Te
     inside = inside.flatten(1)
     edge, plain = _percentiles(coarse, inside, (_EDGES, _PLAIN))
     (calm,) = _percentiles(fine.abs(), inside & (coarse <= plain), (50,))
-    left = _noise_left()
-    noise = 1.4826 * calm[:, 0] / left
+    noise = 1.4826 * calm[:, 0] / made.left
     edges = (inside & (coarse >= edge)).float()
-    energy = ((fine.square() - (noise * left).square()[:, None]) * edges).sum(dim=1).clamp(min=0)
+    energy = ((fine.square() - (noise * made.left).square()[:, None]) * edges).sum(dim=1).clamp(min=0)
     share = (energy / (coarse.square() * edges).sum(dim=1).clamp(min=1e-6)).sqrt()
     below = (torch.searchsorted(made.shares, -share, right=True) - 1).clamp(0, len(made.shares) - 2)
     way = ((-share - made.shares[below]) / made.shares.diff()[below]).clamp(0, 1)

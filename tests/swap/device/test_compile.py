@@ -1,0 +1,52 @@
+"""`nets.compile`: torch has to be able to follow the whole step. Kernels are made on a card only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from live.bench.twins import SMALL
+from live.bench.twins.stand_ins import write_stand_ins
+from live.config import load_preset
+from live.device_engines import build_device_engine
+from live.nets.torch_graph import load_module
+from live.swap.device.engine import DeviceEngine
+from live.swap.device.network import NetworkWear
+from live.swap.device.step import SwapStep
+from live.values import Colour, PixelFormat
+
+
+def step_of(engine: DeviceEngine, *, chained: bool) -> SwapStep:
+    key = engine.swap_key(PixelFormat.NV12, Colour(), 256, "plain", chained=chained)
+    step = engine.batcher._lines[key].step
+    assert isinstance(step, SwapStep)
+    step._fork = None  # as the engine does it where it compiles
+    return step
+
+
+def check(step: SwapStep) -> None:
+    """The step followed by torch gives what it gives by itself."""
+    given = {field.name: torch.zeros(2, *field.shape, dtype=getattr(torch, field.type)) for field in step.takes}
+    given |= {"fresh": torch.ones(2), "before": torch.full((2,), -1)}
+    followed = torch.compile(step.__call__, fullgraph=True, dynamic=False, backend="eager")
+    with torch.inference_mode():
+        made, wanted = followed(given), step(given)
+    for name, tensor in wanted.items():
+        assert torch.equal(made[name], tensor), name
+
+
+@pytest.mark.parametrize("chained", [True, False])
+def test_a_networks_step_is_followed_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chained: bool) -> None:
+    list(write_stand_ins(tmp_path, ["w600k_r50", "inswapper_128"], width=SMALL))
+    monkeypatch.setenv("LIVE_MODELS", str(tmp_path))
+    engine = build_device_engine(load_preset("fast", ["engine=inswapper_128", "faces.most=2"]), "cpu")
+    assert isinstance(engine.wear, NetworkWear)
+    engine.wear.module.network = load_module(tmp_path / "inswapper_128.onnx", precision="fp16")
+    check(step_of(engine, chained=chained))
+
+
+def test_the_meshs_step_is_followed_whole() -> None:
+    engine = build_device_engine(load_preset("fast", ["engine=mesh", "faces.most=2"]), "cpu")
+    check(step_of(engine, chained=False))
