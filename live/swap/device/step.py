@@ -6,6 +6,7 @@ host's side is in pipeline.py.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 
 import torch
@@ -18,6 +19,8 @@ from live.nets.packing import Field, Rows
 from live.nets.place import Fork, Made, Place
 from live.pixels.device import Converter, Layout, Pyramid, Sampler
 from live.swap.device.contract import Beside, Target, Wear
+
+log = logging.getLogger(__name__)
 
 ABOUT = (
     Field("extent", (2,)),
@@ -115,16 +118,24 @@ class SwapStep:
 
 
 class Fused:
-    """A step whose small operations are fused into few kernels."""
+    """A step whose small operations are fused into few kernels; where that cannot be done, it runs as it is."""
 
     def __init__(self, step: SwapStep, place: Place) -> None:
         self.takes, self.gives, self.blank = step.takes, step.gives, step.blank
-        self._run = place.compiled(step.__call__)
+        self._step = step
+        self._fused: Callable[..., Mapping[str, Tensor]] | None = place.compiled(step.__call__)
 
     def __call__(self, given: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """As the step's."""
-        found: Mapping[str, Tensor] = self._run(given)
-        return found
+        if self._fused is not None:
+            try:
+                return self._fused(given)
+            except torch.cuda.OutOfMemoryError:
+                raise
+            except Exception as error:  # of compilers: Triton is missing on Windows, or does not know the card
+                log.warning("nets.compile: the step runs as it is, since torch says: %s", str(error).partition("\n")[0])
+                self._fused = None
+        return self._step(given)
 
 
 class DetectStep:
