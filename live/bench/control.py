@@ -1,8 +1,7 @@
 """How fast the controls are, told by the picture: hotkeys, random switches, panic, and a state that many ask for.
 
-A whole run in this process, paced at its input's rate, with an output that notes what it is given and when. Which face
-a picture shows is told by the colours inside the face: the two source faces are chosen to differ. The swap is the real
-one; keys come through the X server where there is a display (XTEST, as xdotool sends them).
+A whole run in this process, paced at its input's rate; control_rig.py sets it up. The swap is the real one; keys come
+through the X server where there is a display (XTEST, as xdotool sends them).
 """
 
 from __future__ import annotations
@@ -16,33 +15,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from live.control.desk import Desk, Helpers
-from live.control.figures import Figures
+from live.bench.control_rig import ANSWER_S, KEY, PAIR, Rig
 from live.control.hotkeys import listen
-from live.control.notes import Notes
 from live.control.server import ControlServer
-from live.control.wardrobe import Wardrobe
-from live.ends import Ask
 from live.errors import UsageError
-from live.faces.gallery import Gallery
 from live.meter import percentiles_ms
 from live.output.web import free_port
-from live.pixels.host import read_region
 from live.preset import Preset
-from live.session import Session
-from live.studio import build
-from live.swap.contract import Preparer
-from live.values import Box, Frame, Sound
 
-READY_S, ANSWER_S = 60.0, 2.0
-KEY = "ctrl+alt+n"
-PAIR = ("amara", "freya")
-"""Bundled people whose skins differ most."""
 ASKER = """
 import http.client, sys, time
 port, rate, seconds = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
@@ -68,101 +51,9 @@ class Wish:
     asking_hz: float = 200.0
 
 
-@dataclass(slots=True)
-class Watching:
-    """An output that notes the colours of each picture's face and when it was given."""
-
-    name: str = "watching"
-    live: bool = True
-    keys: Any = None
-    box: Box | None = None
-    given: list[tuple[float, Any]] = field(default_factory=list)
-    """Seconds, monotonic, and the mean B, G, R inside the box."""
-    _condition: threading.Condition = field(default_factory=threading.Condition)
-
-    def send(self, frame: Frame) -> None:
-        """Note a picture."""
-        colour = None if self.box is None else read_region(frame, self.box).reshape(-1, 3).mean(axis=0)
-        with self._condition:
-            self.given.append((time.monotonic(), colour))
-            self._condition.notify_all()
-
-    def sound(self, sound: Sound) -> None:
-        """It has none."""
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-    def first(self, from_s: float, holds: Callable[[Any], bool]) -> float | None:
-        """When the first picture after `from_s` was given for which it holds; None where none came in time."""
-        at = 0
-        with self._condition:
-            until_s = time.monotonic() + ANSWER_S
-            while time.monotonic() < until_s:
-                for given_s, colour in self.given[at:]:
-                    if given_s >= from_s and colour is not None and holds(colour):
-                        return given_s
-                at = len(self.given)
-                self._condition.wait(0.2)
-        return None
-
-
-class Rig:
-    """A run with its controls."""
-
-    def __init__(self, preset: Preset, wish: Wish) -> None:
-        ask = Ask(input=wish.input, outputs=("null",), faces=(PAIR[0],), pace="real")
-        self.session, self.engine = build(preset, ask)
-        self.output = Watching()
-        self.session.outputs = [self.output]
-        self.session.change(crossfade_s=0.0)
-        gallery = Gallery(None)
-        self.wardrobe = Wardrobe(PAIR, gallery.get, self.engine.prepare)
-        helpers = Helpers(_nothing, str, lambda on: "", lambda: None, lambda name: 0)
-        figures = Figures(self.session.meter)
-        keys = {KEY: "next-face"}
-        self.desk = Desk(
-            self.session, self.wardrobe, helpers, figures, Notes(), None, {"n": "next-face"}, keys,
-            current=PAIR[0], preset="", protect="everyone",
-        )  # fmt: skip
-
-    def start(self) -> None:
-        """Start and wait until both faces are ready and a swapped picture was given. Raises: UsageError."""
-        self.session.start()
-        self.wardrobe.start(PAIR[0])
-        until_s = time.monotonic() + READY_S
-        while set(self.wardrobe.ready) != set(PAIR) or self.session.meter.first_swapped_s is None:
-            if time.monotonic() > until_s:
-                raise UsageError(f"no swapped picture within {READY_S:g} s: {self.session.meter.reason}")
-            time.sleep(0.05)
-        x1, y1, x2, y2 = self.session.sight.faces[0].box
-        third_x, third_y = (x2 - x1) / 3, (y2 - y1) / 3
-        self.output.box = (int(x1 + third_x) & ~1, int(y1 + third_y) & ~1, int(x2 - third_x), int(y2 - third_y))
-        self.looks = {name: self._look_of(name) for name in PAIR}
-
-    def _look_of(self, name: str) -> Any:
-        self.desk.execute("face", [name])
-        time.sleep(1.0)
-        return np.median([colour for _, colour in self.output.given[-10:]], axis=0)
-
-    def shows(self, name: str) -> Callable[[Any], bool]:
-        """Whether a picture's colours are nearer to a face's than to the other's."""
-        (other,) = set(PAIR) - {name}
-        return lambda colour: bool(
-            np.linalg.norm(colour - self.looks[name]) < np.linalg.norm(colour - self.looks[other])
-        )
-
-    def stop(self) -> None:
-        """End everything."""
-        self.session.stop()
-        self.session.wait(5)
-        self.wardrobe.close()
-        self.engine.close()
-
-
 def measure(preset: Preset, wish: Wish) -> dict[str, Any]:
     """Measure everything; three minutes, mostly for the asking. A clip starts over at its end. Raises: LiveError."""
-    rig = Rig(preset.model_copy(update={"capture": preset.capture.model_copy(update={"loop": True})}), wish)
+    rig = Rig(preset.model_copy(update={"capture": preset.capture.model_copy(update={"loop": True})}), wish.input)
     rig.start()
     try:
         report: dict[str, Any] = {"fps": rig.session.capture.info.fps}
@@ -170,7 +61,7 @@ def measure(preset: Preset, wish: Wish) -> dict[str, Any]:
         report["hotkey"] = _hotkey(rig, wish)
         report["switches"] = _switches(rig, wish.switches)
         report["panic"] = _panic(rig)
-        report["panic, swap thread stopped"] = _panic_while_stopped(rig.session, rig.engine, rig)
+        report["panic, swap thread stopped"] = _panic_while_stopped(rig)
         report["asking"] = _asking(rig, wish)
         return report
     finally:
@@ -252,34 +143,34 @@ def _xtest() -> Callable[[], None]:
 
 def _switches(rig: Rig, count: int) -> dict[str, Any]:
     """Frames lost during random switches, and in the same time before, without any."""
-    chance, begin = random.Random(1), _lost(rig.session)
+    chance, begin = random.Random(1), rig.lost()
     pauses_s = [chance.uniform(0.02, 0.2) for _ in range(count)]
     time.sleep(sum(pauses_s))
-    before = _lost(rig.session)
+    before = rig.lost()
     for pause_s in pauses_s:
         rig.desk.press("n")
         time.sleep(pause_s)
-    return {"switches": count, "frames lost": _lost(rig.session) - before, "without switches": before - begin}
+    return {"switches": count, "frames lost": rig.lost() - before, "without switches": before - begin}
 
 
 def _panic(rig: Rig) -> dict[str, float]:
     """From the command to the slate at the output."""
     found = []
     for _ in range(20):
-        rig.output.first(time.monotonic(), lambda colour: not _is_slate(rig, colour))
+        rig.output.first(time.monotonic(), lambda colour: not rig.shows_slate(colour))
         time.sleep(0.05)
         begin_s = time.monotonic()
         rig.desk.execute("panic", ["on"])
-        given_s = rig.output.first(begin_s, lambda colour: _is_slate(rig, colour))
+        given_s = rig.output.first(begin_s, lambda colour: rig.shows_slate(colour))
         found.append(ANSWER_S if given_s is None else given_s - begin_s)
         rig.desk.execute("panic", ["off"])
         time.sleep(0.2)
     return percentiles_ms(found)
 
 
-def _panic_while_stopped(session: Session, engine: Preparer, rig: Rig) -> dict[str, float]:
+def _panic_while_stopped(rig: Rig) -> dict[str, float]:
     """The same while the swap thread hangs in the middle of a frame."""
-    go_on, way = threading.Event(), session.pipeline
+    go_on, way = threading.Event(), rig.session.pipeline
     begin = way.begin
 
     def hang(*given: Any) -> Any:
@@ -291,7 +182,7 @@ def _panic_while_stopped(session: Session, engine: Preparer, rig: Rig) -> dict[s
         time.sleep(0.1)
         begin_s = time.monotonic()
         rig.desk.execute("panic", ["on"])
-        given_s = rig.output.first(begin_s, lambda colour: _is_slate(rig, colour))
+        given_s = rig.output.first(begin_s, lambda colour: rig.shows_slate(colour))
     finally:
         way.begin = begin  # type: ignore[method-assign]
         go_on.set()
@@ -300,18 +191,13 @@ def _panic_while_stopped(session: Session, engine: Preparer, rig: Rig) -> dict[s
     return percentiles_ms([ANSWER_S if given_s is None else given_s - begin_s])
 
 
-def _is_slate(rig: Rig, colour: Any) -> bool:
-    """Whether the colours are none of the faces'."""
-    return bool(min(np.linalg.norm(colour - look) for look in rig.looks.values()) > 40)
-
-
 def _asking(rig: Rig, wish: Wish) -> dict[str, Any]:
     """Frames lost while another process asks for the state, and in the same time before, while nobody asks."""
-    begin = _lost(rig.session)
+    begin = rig.lost()
     time.sleep(wish.asking_s)
     server = ControlServer(None, free_port(26_000, 500), rig.desk.state, rig.desk.execute)
     server.start()
-    before, frames = _lost(rig.session), rig.session.meter.counts["in"]
+    before, frames = rig.lost(), rig.session.meter.counts["in"]
     arguments = [str(server.port), str(wish.asking_hz), str(wish.asking_s)]
     asker = subprocess.run([sys.executable, "-c", ASKER, *arguments], capture_output=True, text=True, check=False)
     server.stop()
@@ -319,15 +205,6 @@ def _asking(rig: Rig, wish: Wish) -> dict[str, Any]:
     return {
         "requests a second": rate,
         "frames in": rig.session.meter.counts["in"] - frames,
-        "frames lost": _lost(rig.session) - before,
+        "frames lost": rig.lost() - before,
         "while nobody asked": before - begin,
     }
-
-
-def _lost(session: Session) -> int:
-    """Frames that were dropped on the way, so far."""
-    return sum(count for name, count in session.meter.counts.items() if name.startswith("dropped"))
-
-
-def _nothing(name: str) -> str:
-    raise UsageError("not in this measurement")
