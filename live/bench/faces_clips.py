@@ -20,7 +20,7 @@ from live.bench.faces_looking import Perception, look_at_still, widened
 from live.bench.faces_sheet import Sheet, drawn_picture
 from live.errors import UsageError
 from live.faces.landmarker import EYE_CORNERS
-from live.faces.tracker import box_of
+from live.faces.tracks import box_of
 from live.pixels import host
 from live.pixels.pictures import is_still_picture
 from live.privacy import Watch

@@ -35,7 +35,8 @@ from live.bench.faces_sheet import Sheet, drawn_landmarks, drawn_mask, drawn_pic
 from live.errors import UsageError
 from live.faces.detector import Detector
 from live.faces.landmarker import Landmarker, patch_from_landmarks
-from live.faces.tracker import Options, Tracker, box_of
+from live.faces.tracker import Options, Tracker
+from live.faces.tracks import box_of
 from live.pixels import host
 from live.preset import Preset
 from live.privacy import Rules

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from live.faces.alignment import destination, five_points, inverse, similarity
 from live.faces.landmarker import SIDE_PX, patch_from_landmarks
 from live.faces.masker import patch_matrix
-from live.faces.tracker import Found, Overview, Tracker
+from live.faces.tracker import Overview, Tracker
+from live.faces.tracks import Found
 from live.nets.cuda_graph import Captured
 from live.nets.pictures import fed, given_back
 from live.nets.place import Place

@@ -16,7 +16,7 @@ from live.bench.quality_sheet import Row, Sheet, tile
 from live.bench.quality_steadiness import Ground, Steadiness, ground
 from live.bench.quality_wearing import Swap, Wearer, outside_pixels
 from live.faces.landmarker import Landmarker, patch_from_landmarks
-from live.faces.tracker import box_of
+from live.faces.tracks import box_of
 from live.pixels import host
 from live.preset import Preset
 from live.resources import models_dir

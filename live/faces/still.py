@@ -7,7 +7,7 @@ import numpy as np
 
 from live.faces.detector import Detector
 from live.faces.landmarker import Landmarker, patch_from_detection, patch_from_landmarks
-from live.faces.tracker import box_of
+from live.faces.tracks import box_of
 from live.pixels import host
 from live.values import Detection, Face, Floats, Frame, Pixels
 

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
-from math import hypot
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from live.faces.detector import Detector
-from live.faces.landmarker import Landmarker, extent, patch_from_detection, patch_from_landmarks
+from live.faces.landmarker import Landmarker, patch_from_detection, patch_from_landmarks
 from live.faces.people import People
 from live.faces.smoothing import OneEuro
+from live.faces.tracks import Found, Track, box_of, note_motion, plausible, without_doubles
 from live.privacy import Rectangle, Seen, covers
 from live.values import Detection, Face, Floats, Frame, Pixels
 
@@ -59,16 +59,6 @@ class Options:
     steadiness: float = 0.5
 
 
-class Found(NamedTuple):
-    """A face on the place where it was followed to."""
-
-    raw: Floats
-    """(478, 3) frame px."""
-    score: float
-    smooth: Floats | None = None
-    """(478, 3) frame px; None: to be smoothed here."""
-
-
 class Overview(NamedTuple):
     """What a look at the whole frame gave."""
 
@@ -80,34 +70,6 @@ class Overview(NamedTuple):
     """None when the detector did not look."""
     cut: bool
     """The scene has changed."""
-
-
-@dataclass(slots=True, eq=False)
-class Track:
-    """A face that is being followed."""
-
-    number: int
-    raw: Floats
-    """(478, 3) frame px, as the landmarker gave them."""
-    score: float
-    confirmed_s: float
-    begun_s: float
-    sure: bool
-    """A face beyond doubt."""
-    filter: OneEuro
-    moved: tuple[float, float] = (0.0, 0.0)
-    """px between the last two frames, ..."""
-    surprise: float = 0.0
-    """... and how far off the motion before, in shares of the face's size."""
-    person: int | None = None
-    """Who is on it; None until it is a face beyond doubt."""
-    landmarks: Floats = field(init=False)
-    """Smoothed."""
-    box: Rectangle = field(init=False)
-    """Tight, of the raw mesh."""
-
-    def __post_init__(self) -> None:
-        self.landmarks, self.box = self.raw, box_of(self.raw)
 
 
 class Tracker:
@@ -175,7 +137,7 @@ class Tracker:
                 unmatched.append(detection.box)
             elif outcome is Outcome.DOUBTFUL:
                 doubtful.append(detection.box)
-        self._tracks = _without_doubles(self._tracks, now_s)
+        self._tracks = without_doubles(self._tracks, now_s)
         faces = self._name([track for track in self._tracks if track.sure], overview, now_s)
         doubtful += [track.box for track in self._tracks if not track.sure]
         followed = tuple(face.box for face in faces)
@@ -230,8 +192,8 @@ class Tracker:
             points, score, smooth = found[track.number]
             needed = self._options.track_score if now_s - track.confirmed_s < UNCONFIRMED_S else VERY_GOOD
             box = box_of(points)
-            if score >= needed and _plausible(box, track.box):
-                _note_motion(track, box)
+            if score >= needed and plausible(box, track.box):
+                note_motion(track, box)
                 track.raw, track.box, track.score = points, box, score
                 track.landmarks = track.filter.smooth(points, now_s) if smooth is None else smooth
                 track.sure = track.sure or now_s - track.begun_s >= SURE_AFTER_S
@@ -277,39 +239,7 @@ class Tracker:
         return Outcome.FOLLOWED
 
 
-def box_of(landmarks: Floats) -> Rectangle:
-    """Tight box around the 468 mesh points of (478, 3) landmarks, px."""
-    low, high = extent(landmarks)
-    return (*low.tolist(), *high.tolist())
-
-
 def _colours(tiny: Pixels) -> Floats:
     """Histogram of the colours of a tiny (h, w, 3) picture, a little blurred so that small changes stay small."""
     histogram = cv2.calcHist([tiny], [0, 1, 2], None, [8, 8, 8], [0, 256] * 3)
     return cv2.GaussianBlur(histogram.reshape(64, 8), (0, 0), 0.6)
-
-
-def _plausible(now: Rectangle, then: Rectangle) -> bool:
-    """A face neither doubles its size nor jumps by more than its own size between two frames."""
-    size, old = now[3] - now[1], then[3] - then[1]
-    moved = hypot((now[0] + now[2] - then[0] - then[2]) / 2, (now[1] + now[3] - then[1] - then[3]) / 2)
-    return old > 4 and 0.5 < size / old < 2 and moved < old
-
-
-def _note_motion(track: Track, now: Rectangle) -> None:
-    """Note how a track moves to its next box, and how that goes on from the motion before."""
-    then, (right, down) = track.box, track.moved
-    track.moved = (now[0] + now[2] - then[0] - then[2]) / 2, (now[1] + now[3] - then[1] - then[3]) / 2
-    track.surprise = hypot(track.moved[0] - right, track.moved[1] - down) / max(now[3] - now[1], 1.0)
-
-
-def _without_doubles(tracks: list[Track], now_s: float) -> list[Track]:
-    """Of tracks on the same face one stays: none that is new, and of the others the one that got there as expected.
-
-    When people pass each other, the track of the hidden face hops onto the face in front.
-    """
-    kept: list[Track] = []
-    for track in sorted(tracks, key=lambda track: (track.begun_s == now_s, track.surprise)):
-        if not any(covers(other.box, track.box) for other in kept):
-            kept.append(track)
-    return [track for track in tracks if track in kept]

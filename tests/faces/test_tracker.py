@@ -9,7 +9,8 @@ import pytest
 
 from live.faces.landmarker import SIDE_PX
 from live.faces.smoothing import OneEuro
-from live.faces.tracker import Options, Track, Tracker, _note_motion, _without_doubles, box_of
+from live.faces.tracker import Options, Tracker
+from live.faces.tracks import Track, box_of, note_motion, without_doubles
 from live.pixels import host
 from live.values import Detection, Frame
 
@@ -234,7 +235,7 @@ def test_a_track_that_is_on_somebody_else_is_smoothed_anew() -> None:
 def test_of_two_tracks_on_one_face_the_one_that_got_there_as_expected_stays(in_front: int) -> None:
     def go(track: Track, x: float) -> None:
         raw = FACE + np.array((x, 150, 0), np.float32)
-        _note_motion(track, box_of(raw))
+        note_motion(track, box_of(raw))
         track.raw, track.box = raw, box_of(raw)
 
     starts = (100, 300) if in_front == 0 else (300, 100)
@@ -244,11 +245,11 @@ def test_of_two_tracks_on_one_face_the_one_that_got_there_as_expected_stays(in_f
     for front, behind in ((110, 290), (120, 280), (130, 270), (140, 140)):  # the last: the hidden one's hops
         go(tracks[in_front], front)
         go(tracks[1 - in_front], behind)
-    assert [track.number for track in _without_doubles(tracks, 1.0)] == [in_front]
+    assert [track.number for track in without_doubles(tracks, 1.0)] == [in_front]
 
 
 def test_a_new_track_gives_way_to_one_that_was_there() -> None:
     raw = FACE + np.array((100, 150, 0), np.float32)
     old, new = (Track(number, raw, 0.9, 1.0, begun_s, True, OneEuro(0)) for number, begun_s in ((0, 0.5), (1, 1.0)))
     old.surprise = 0.5
-    assert _without_doubles([old, new], 1.0) == [old]
+    assert without_doubles([old, new], 1.0) == [old]

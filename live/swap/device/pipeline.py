@@ -15,7 +15,8 @@ import numpy as np
 
 from live.faces.choosing import Chooser
 from live.faces.landmarker import MESH_POINTS
-from live.faces.tracker import Found, Overview, Track, Tracker
+from live.faces.tracker import Overview, Tracker
+from live.faces.tracks import Found, Track
 from live.meter import Meter
 from live.pixels.device import parts_of
 from live.privacy import Rectangle, Seen, Watch

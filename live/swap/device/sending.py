@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live.faces.landmarker import MARGIN, MESH_POINTS
-from live.faces.tracker import Overview, Track
+from live.faces.tracker import Overview
+from live.faces.tracks import Track
 from live.nets.tickets import Ticket
 from live.pixels.device import parts_of, slot_px
 from live.swap.device.contract import Wanted
