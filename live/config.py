@@ -70,7 +70,7 @@ def _find(name: str) -> Path:
 _Yaml: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's takes a tenth of the time
 
 
-class _Loader(_Yaml):  # type: ignore[misc]
+class _Loader(_Yaml):  # type: ignore[misc]  # its base depends on the wheel
     """YAML without a key twice: the first would be lost silently."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:

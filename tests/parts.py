@@ -158,3 +158,11 @@ def session(
     meter, rules = Meter(), rules or Rules()
     pipeline = Pipeline(tracker or SureTracker(), engine or PaintEngine(), Watch(rules), meter)  # type: ignore[arg-type]
     return Session(capture, pipeline, list(outputs), Settings(source=source), rules, Switches(), meter)
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> bool:
+    """Whether it came to hold in time."""
+    deadline_s = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    return bool(condition())

@@ -22,6 +22,7 @@ from tests.parts import (
     session,
     shows_bare_face,
     shows_painted_face,
+    wait_for,
 )
 
 
@@ -269,13 +270,6 @@ def shows_slate(frames) -> bool:
 
 def shows_the_face_painted(frame) -> bool:
     return bool((frame.planes[0] == PAINT).sum() > 1000)
-
-
-def wait_for(condition, seconds: float = 10.0) -> bool:
-    deadline_s = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline_s:
-        time.sleep(0.01)
-    return bool(condition())
 
 
 class DarkLeft(PaintedCapture):

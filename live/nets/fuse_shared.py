@@ -27,21 +27,21 @@ Group = list[Node]
 def merge_equal(graph: Graph) -> Graph:
     """Compute once what several nodes compute alike. Returns: a graph that computes the same."""
     same: dict[str, str] = {}
+    numbers: dict[object, str] = {}
     first: dict[object, Node] = {}
     spared = {port.name for port in graph.outputs}
     for name, array in graph.weights.items():
         if array.size <= SMALL_WEIGHT:
-            numbers = (str(array.dtype), array.shape, np.asarray(array).tobytes())
-            same[name] = first.setdefault(numbers, Node("", (), (name,))).name
+            same[name] = numbers.setdefault((str(array.dtype), array.shape, np.asarray(array).tobytes()), name)
     nodes: list[Node] = []
     for node in graph.nodes:
         inputs = tuple(same.get(name, name) for name in node.inputs)
-        key = (node.op, inputs, len(node.outputs), repr(sorted(node.attributes.items())))
-        earlier = first.get(key)
+        key = (node.op, inputs, [bool(name) for name in node.outputs], sorted(node.attributes.items()))
+        earlier = first.get(repr(key))
         drawn = node.op.startswith("Random") or any(isinstance(each, np.ndarray) for each in node.attributes.values())
         if earlier is None or drawn or spared & set(node.outputs):
             nodes.append(replace(node, inputs=inputs))
-            first.setdefault(key, node)
+            first.setdefault(repr(key), node)
         else:
             same |= dict(zip(node.outputs, earlier.outputs))
     return replace(graph, nodes=tuple(nodes)).pruned()

@@ -122,8 +122,8 @@ def make_plan(
     Returns: a plan for any number of rows, or for one row where rows cannot be told apart.
     Raises: ModelError, one line.
     """
+    wide |= tail(graph) | lines(graph)
     try:
-        wide |= tail(graph) | lines(graph)
         plan = _Planner(graph, constants, dtype, wide, free=True).make(shapes)
         _try_rows(plan, graph, shapes, dtype)
         return plan

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ import pytest
 from live.errors import ModelError
 from live.nets.builder import READY, Builder
 from tests.nets import small
+from tests.parts import wait_for
 
 
 def builder(folder: Path, behaviour: str, *, limit_s: float = 60, **task) -> Builder:
@@ -30,13 +30,6 @@ def gone(pid: int) -> bool:
         return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return True
-
-
-def wait_for(what, timeout_s: float = 20) -> None:
-    end_s = time.monotonic() + timeout_s
-    while not what():
-        assert time.monotonic() < end_s
-        time.sleep(0.02)
 
 
 def test_a_build_is_kept_and_not_made_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -85,7 +78,7 @@ def test_a_build_can_be_cancelled(tmp_path: Path) -> None:
 
     thread = threading.Thread(target=run)
     thread.start()
-    wait_for(lambda: note.exists() and note.read_text())
+    assert wait_for(lambda: note.exists() and note.read_text(), 20)
     hanging.cancel()
     thread.join(5)
     assert caught == ["a test: cancelled"]
@@ -102,12 +95,12 @@ def test_a_build_ends_with_its_parent(tmp_path: Path) -> None:
     task = json.dumps({"behaviour": "hang", "pid": str(note)})
     parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "nets" / "engine"), task])
     try:
-        wait_for(lambda: note.exists() and note.read_text())
+        assert wait_for(lambda: note.exists() and note.read_text(), 20)
     finally:
         with contextlib.suppress(OSError):
             parent.send_signal(signal.SIGKILL)
         parent.wait()
-    wait_for(lambda: gone(int(note.read_text())))
+    assert wait_for(lambda: gone(int(note.read_text())), 20)
 
 
 def test_noise_on_its_output_does_no_harm(tmp_path: Path) -> None:
@@ -120,7 +113,7 @@ def test_the_faster_of_two_builds_of_the_same_is_taken(tmp_path: Path) -> None:
     slow = builder(folder, "fine", gate=str(gate), pid=str(note))
     thread = threading.Thread(target=slow.run)
     thread.start()
-    wait_for(lambda: note.exists())
+    assert wait_for(lambda: note.exists(), 20)
     assert builder(folder, "fine").run() == folder
     gate.write_text("")
     thread.join(20)

@@ -36,7 +36,7 @@ TRACKS = 8
 TWINS = {"inswapper_128": SMALL, "hyperswap_1a_256": 1 / 8, "gfpgan_1.4": SMALL, "w600k_r50": SMALL}
 
 
-class OnCard(TorchDispatchMode):  # type: ignore[misc]
+class OnCard(TorchDispatchMode):
     """Every tensor that is made lies on the card. Counts what is done, a convolution's bias by itself."""
 
     count = 0
@@ -102,7 +102,7 @@ def network_wear(card: FakeTensorMode, folder: Path, engine: str, restorer: str,
     restoring = Restoring(module(chosen.restorer)) if chosen.restorer is not None else None
     options, shape = network_options(preset), identity_shape(chosen.swapper.identity)
     with card:
-        return NetworkWear(swapper, None, shape, options, TRACKS, "cuda", restoring)  # type: ignore[arg-type]
+        return NetworkWear(swapper, None, shape, options, TRACKS, "cuda", restoring)
 
 
 def rows_of(card: FakeTensorMode, step: SwapStep | DetectStep, count: int) -> dict[str, Tensor]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -18,11 +17,10 @@ from live.nets.place import Place
 from live.session import Session
 from live.studio import build
 from live.swap.device.switching import MOST_STALLS, SwitchingWay
-from tests import test_leaks
-from tests.parts import KeptOutput
-from tests.test_leaks import WatchedDemo, is_bare
+from tests.parts import KeptOutput, wait_for
+from tests.watched import WatchedDemo, is_bare
 
-ANSWER_S = 0.3
+ANSWER_S, WAIT_S = 0.3, 60.0
 
 
 class Events:
@@ -51,19 +49,18 @@ Begun = tuple[Session, WatchedDemo, KeptOutput]
 
 
 @pytest.fixture
-def begun(events: Events, monkeypatch: pytest.MonkeyPatch) -> Iterator[Begun]:
+def begun(events: Events) -> Iterator[Begun]:
     """A run on a card, with a frame that came back from it."""
-    monkeypatch.setattr(test_leaks, "FRAMES", 10_000)
     preset = load_preset("fast", ["engine=mesh", "badge.show=false", "faces.masks=false"])
     demo = open_demo("", Wanted(width_px=640, height_px=360, fps=30, live=True))
-    watched = WatchedDemo(demo, lambda number, frame: None)
+    watched = WatchedDemo(demo, lambda number, frame: None, 10_000)
     session, way = build(preset, Ask(input="demo", outputs=("null",), faces=("bruno",), pace="real"), watched)
     assert isinstance(way, SwitchingWay)
     kept = KeptOutput(live=True)
     session.outputs = [kept]
     session.start()
     try:
-        assert until(lambda: "device" in stages(session))
+        assert wait_for(lambda: "device" in stages(session), WAIT_S)
         yield session, watched, kept
     finally:
         session.stop()
@@ -76,25 +73,16 @@ def stages(session: Session) -> dict[str, object]:
     return found
 
 
-def until(holds: Callable[[], object], seconds: float = 60.0) -> bool:
-    limit_s = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > limit_s:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 def test_a_card_that_hangs_shows_no_bare_face_and_the_processor_takes_over(
     events: Events, begun: Begun, caplog: pytest.LogCaptureFixture
 ) -> None:
     session, watched, kept = begun
     events.hang.set()
-    assert until(lambda: "it stays out" in caplog.text)
+    assert wait_for(lambda: "it stays out" in caplog.text, WAIT_S)
     assert caplog.text.count("it does not answer") == MOST_STALLS
     assert "Traceback" not in caplog.text
     shown = len(kept.frames)
-    assert until(lambda: len(kept.frames) > shown + 30)
+    assert wait_for(lambda: len(kept.frames) > shown + 30, WAIT_S)
     assert session.meter.reason == "1 of 1 faces swapped"
     session.stop()
     assert session.wait(2)
@@ -105,6 +93,6 @@ def test_a_run_is_stopped_within_two_seconds_while_its_card_hangs(events: Events
     session, _, kept = begun
     events.hang.set()
     seen = len(kept.frames)
-    assert until(lambda: len(kept.frames) > seen + 3), "the gate goes on"
+    assert wait_for(lambda: len(kept.frames) > seen + 3, WAIT_S), "the gate goes on"
     session.stop()
     assert session.wait(2)
